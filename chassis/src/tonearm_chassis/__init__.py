@@ -1,0 +1,1 @@
+"""How a Tonearm service runs: small optional modules that know no service."""

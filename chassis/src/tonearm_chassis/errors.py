@@ -1,0 +1,11 @@
+"""The one error that every adapter may raise and every caller may retry."""
+
+from __future__ import annotations
+
+
+class Outage(Exception):  # noqa: N818 - the word says it, as Refusal does
+    """Something this service depends on is away; the same call may succeed later.
+
+    Callers over gRPC see UNAVAILABLE, consumers try the event again. The message names the part
+    that is away and goes to the log, never to a caller.
+    """

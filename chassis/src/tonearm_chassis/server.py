@@ -1,0 +1,145 @@
+"""Build and run a gRPC server with health, reflection, limits and drain."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1.health import aio as health_aio
+from grpc_reflection.v1alpha import reflection
+
+from tonearm_chassis.interceptors import CallInterceptor
+from tonearm_chassis.logs import get_log
+from tonearm_chassis.settings import ServiceSettings
+from tonearm_chassis.status import StatusTable
+
+log = get_log(__name__)
+
+MAX_MESSAGE_BYTES = 4 * 1024 * 1024
+OPTIONS: tuple[tuple[str, int], ...] = (
+    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.max_concurrent_streams", 1000),
+    ("grpc.max_metadata_size", 16 * 1024),
+    # Envoy pings idle connections; without these two the server answers GOAWAY "Too many pings".
+    ("grpc.http2.min_ping_interval_without_data_ms", 5000),
+    ("grpc.keepalive_permit_without_calls", 1),
+    # A port that is taken is an error, not a second server that shares it.
+    ("grpc.so_reuseport", 0),
+)
+
+
+class Background(Protocol):
+    """Something that runs beside the server: a consumer, a relay, a reconciler."""
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Run until `stopping` is set, then finish what is under way and return.
+
+        Is cancelled if that takes longer than the drain. An exception ends the whole service with
+        a non-zero status: whoever supervises it starts it again.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """A servicer and the full name of the service it implements."""
+
+    name: str
+    bind: Callable[[grpc.aio.Server], None]
+
+
+class ServiceRunner:
+    """A service's server and background work, from start to drain."""
+
+    def __init__(
+        self,
+        settings: ServiceSettings,
+        bindings: Sequence[Binding],
+        table: StatusTable,
+        *,
+        also_reflected: Sequence[str] = (),
+    ) -> None:
+        """Build the server; `also_reflected` names services of others to show by reflection."""
+        self._settings = settings
+        self._names = [binding.name for binding in bindings]
+        self._server = grpc.aio.server(interceptors=[CallInterceptor(table)], options=OPTIONS)
+        self._health = health_aio.HealthServicer()
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        for binding in bindings:
+            binding.bind(self._server)
+        if settings.reflection:
+            reflection.enable_server_reflection(
+                [*self._names, *also_reflected, "grpc.health.v1.Health", reflection.SERVICE_NAME],
+                self._server,
+            )
+        self.stopping = asyncio.Event()
+        self.port = 0
+
+    async def run(
+        self,
+        background: Sequence[Background] = (),
+        ready: Sequence[asyncio.Event] = (),
+    ) -> None:
+        """Serve until SIGTERM or SIGINT, then drain.
+
+        Health says SERVING once every event in `ready` is set. Raises whatever background work
+        raised, after stopping the rest.
+        """
+        await self._start()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.stopping.set)
+        work = [asyncio.create_task(each.run(self.stopping)) for each in background]
+        becoming_ready = asyncio.create_task(self._become_ready(ready))
+        try:
+            await self._until_stopping(work)
+        finally:
+            becoming_ready.cancel()
+            await self._drain(work)
+        for task in work:
+            if not task.cancelled() and (error := task.exception()):
+                raise error
+
+    async def _start(self) -> None:
+        await self._say(health_pb2.HealthCheckResponse.NOT_SERVING)
+        # Raises RuntimeError if the port is taken.
+        self.port = self._server.add_insecure_port(self._settings.grpc_address)
+        await self._server.start()
+        log.info("server_started", address=self._settings.grpc_address, port=self.port)
+
+    async def _become_ready(self, ready: Sequence[asyncio.Event]) -> None:
+        for event in ready:
+            await event.wait()
+        await self._say(health_pb2.HealthCheckResponse.SERVING)
+        log.info("server_ready")
+
+    async def _until_stopping(self, work: Sequence[asyncio.Task[None]]) -> None:
+        stop = asyncio.create_task(self.stopping.wait())
+        await asyncio.wait([stop, *work], return_when=asyncio.FIRST_COMPLETED)
+        stop.cancel()
+        for task in work:
+            if task.done() and not self.stopping.is_set():
+                log.error("background_ended", error=repr(task.exception()))
+        self.stopping.set()
+
+    async def _drain(self, work: Sequence[asyncio.Task[None]]) -> None:
+        log.info("drain_started", seconds=self._settings.drain_seconds)
+        await self._say(health_pb2.HealthCheckResponse.NOT_SERVING)
+        stop = asyncio.create_task(self._server.stop(self._settings.drain_seconds))
+        if work:
+            _, late = await asyncio.wait(work, timeout=self._settings.drain_seconds)
+            for task in late:
+                log.warning("background_cancelled")
+                task.cancel()
+            await asyncio.gather(*work, return_exceptions=True)
+        await stop
+        log.info("drain_finished")
+
+    async def _say(self, status: health_pb2.HealthCheckResponse.ServingStatus.ValueType) -> None:
+        for name in ("", *self._names):
+            await self._health.set(name, status)

@@ -1,0 +1,60 @@
+"""Read a service's settings from the environment, once, with all problems reported at once."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated, Literal, TypeVar
+
+from pydantic import AfterValidator, Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+EX_CONFIG = 78  # sysexits.h: something was found in an unconfigured or misconfigured state
+
+
+def _host_and_port(text: str) -> str:
+    host, colon, port = text.rpartition(":")
+    if not (host and colon and port.isdecimal() and int(port) < 65536):
+        message = "must be HOST:PORT"
+        raise ValueError(message)
+    return text
+
+
+Address = Annotated[str, AfterValidator(_host_and_port)]
+"""A network address, "host:port"."""
+
+
+class ServiceSettings(BaseSettings):
+    """What every service is told by its environment; services add their own fields."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
+
+    grpc_address: Address = Field("0.0.0.0:50051", description="where gRPC is served")
+    metrics_address: Address = Field("0.0.0.0:9464", description="where Prometheus metrics are served")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="the least severe log line that is written"
+    )
+    drain_seconds: float = Field(
+        10.0, ge=0, description="how long running calls may go on after SIGTERM"
+    )
+    reflection: bool = Field(True, description="whether gRPC reflection is on")
+
+
+S = TypeVar("S", bound=BaseSettings)
+
+
+def load_settings(settings_class: type[S]) -> S:
+    """Read the environment, or name every problem on stderr and exit with status 78."""
+    try:
+        return settings_class()
+    except ValidationError as error:
+        for line in problems(error):
+            print(line, file=sys.stderr)  # noqa: T201 - logs are not configured yet
+        raise SystemExit(EX_CONFIG) from None
+
+
+def problems(error: ValidationError) -> list[str]:
+    """Put each problem into a line, "VARIABLE: what is wrong", without the offending value."""
+    return [
+        f"{'.'.join(str(part) for part in problem['loc']).upper()}: {problem['msg']}"
+        for problem in error.errors(include_url=False, include_input=False)
+    ]

@@ -1,0 +1,77 @@
+"""Answer errors the way AIP-193 has it: a status code, a sentence, and an ErrorInfo for programs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NoReturn, Protocol
+
+import grpc
+from google.protobuf import any_pb2
+from google.rpc import error_details_pb2, status_pb2
+
+DOMAIN = "tonearm"
+DETAILS_KEY = "grpc-status-details-bin"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """How an exception is answered: the status code, and the reason that programs compare."""
+
+    code: grpc.StatusCode
+    reason: str
+
+
+StatusTable = Mapping[type[Exception], Answer]
+"""Exactly one table a service: refusal -> answer. The refusal's text goes to the caller."""
+
+
+class AbortableContext(Protocol):
+    """The part of a servicer context that ends a call."""
+
+    async def abort(
+        self,
+        code: grpc.StatusCode,
+        details: str = "",
+        trailing_metadata: tuple[tuple[str, str | bytes], ...] = (),
+    ) -> NoReturn:
+        """End the call with an error."""
+        ...
+
+
+def error_status(code: grpc.StatusCode, reason: str, message: str) -> status_pb2.Status:
+    """Make the google.rpc.Status that says all three."""
+    info = any_pb2.Any()
+    info.Pack(error_details_pb2.ErrorInfo(reason=reason, domain=DOMAIN))
+    number: int = code.value[0]
+    return status_pb2.Status(code=number, message=message, details=[info])
+
+
+async def abort(context: AbortableContext, answer: Answer, message: str) -> NoReturn:
+    """End the call with a rich status."""
+    status = error_status(answer.code, answer.reason, message)
+    await context.abort(
+        answer.code, message, ((DETAILS_KEY, status.SerializeToString()),)
+    )
+
+
+def answer_for(table: StatusTable, error: Exception) -> Answer | None:
+    """Find the answer for `error` by its class or the nearest base class in the table."""
+    for cls in type(error).__mro__:
+        if cls in table:
+            return table[cls]
+    return None
+
+
+def reason_of(error: grpc.aio.AioRpcError) -> str:
+    """Read the ErrorInfo.reason out of an error that a client caught; empty if there is none."""
+    for key, value in error.trailing_metadata() or ():
+        if key == DETAILS_KEY:
+            status = status_pb2.Status.FromString(
+                value if isinstance(value, bytes) else value.encode()
+            )
+            for detail in status.details:
+                info = error_details_pb2.ErrorInfo()
+                if detail.Unpack(info):
+                    return str(info.reason)
+    return ""
