@@ -25,6 +25,8 @@ SHAVED_SECONDS = 0.05  # so that the server can still say what timed out
 # What gRPC itself serves (health, reflection) is not ours to wrap.
 GRPC_OWN = "/grpc."
 
+CODE_NAMES: dict[object, str] = {status.value[0]: status.name for status in grpc.StatusCode}
+
 OUTAGE = Answer(grpc.StatusCode.UNAVAILABLE, "UNAVAILABLE")
 BUG = Answer(grpc.StatusCode.INTERNAL, "INTERNAL")
 DEADLINE = Answer(grpc.StatusCode.DEADLINE_EXCEEDED, "DEADLINE_EXCEEDED")
@@ -43,10 +45,10 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
     async def intercept_service(
         self,
         continuation: Callable[
-            [grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler[Any, Any]]
+            [grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler[Any, Any] | None]
         ],
         handler_call_details: grpc.HandlerCallDetails,
-    ) -> grpc.RpcMethodHandler[Any, Any]:
+    ) -> grpc.RpcMethodHandler[Any, Any] | None:
         """Wrap the method's handler."""
         handler = await continuation(handler_call_details)
         method = handler_call_details.method
@@ -139,8 +141,9 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         if remaining is not None:
             shaved = max(remaining - SHAVED_SECONDS, 0.0)
             limit = shaved if limit is None else min(limit, shaved)
+        scope = asyncio.timeout(limit)
         try:
-            async with asyncio.timeout(limit) as scope:
+            async with scope:
                 yield
         except TimeoutError:
             if not scope.expired():
@@ -149,8 +152,8 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
 
 
 def _code_name(context: Context) -> str:
-    code = context.code()
+    # grpc types this as a StatusCode; until a call ends otherwise it is the number 0 or None.
+    code: object = context.code()
     if isinstance(code, grpc.StatusCode):
         return code.name
-    names = {status.value[0]: status.name for status in grpc.StatusCode}
-    return names.get(code, "OK")
+    return CODE_NAMES.get(code, "OK")

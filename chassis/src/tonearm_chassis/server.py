@@ -140,6 +140,6 @@ class ServiceRunner:
         await stop
         log.info("drain_finished")
 
-    async def _say(self, status: health_pb2.HealthCheckResponse.ServingStatus.ValueType) -> None:
+    async def _say(self, status: int) -> None:
         for name in ("", *self._names):
             await self._health.set(name, status)

@@ -1,0 +1,57 @@
+"""Reach MongoDB the one way that keeps what was acknowledged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from bson.codec_options import CodecOptions
+from pymongo import AsyncMongoClient
+from pymongo.asynchronous.database import AsyncDatabase
+from pymongo.errors import DuplicateKeyError, OperationFailure, PyMongoError
+from pymongo.read_concern import ReadConcern
+from pymongo.write_concern import WriteConcern
+
+from tonearm_chassis.errors import Outage
+
+Document = dict[str, Any]
+
+TIMEOUT_MS = 10_000
+
+
+def connect(uri: str) -> AsyncMongoClient[Document]:
+    """Make a client; it connects at first use and comes back by itself."""
+    return AsyncMongoClient(
+        uri, serverSelectionTimeoutMS=5_000, socketTimeoutMS=TIMEOUT_MS, connectTimeoutMS=5_000
+    )
+
+
+def database(client: AsyncMongoClient[Document], name: str) -> AsyncDatabase[Document]:
+    """Open a database whose writes are acknowledged by a majority and journaled.
+
+    Server defaults have lost acknowledged writes (Jepsen, MongoDB 4.2.6), so they are not used.
+    """
+    return client.get_database(
+        name,
+        codec_options=CodecOptions(tz_aware=True),
+        write_concern=WriteConcern(w="majority", j=True, wtimeout=TIMEOUT_MS),
+        read_concern=ReadConcern("local"),
+    )
+
+
+@contextmanager
+def outages() -> Iterator[None]:
+    """Turn the driver's failures into `Outage`; what the server refused for cause stays."""
+    try:
+        yield
+    except (DuplicateKeyError, Outage):
+        raise
+    except OperationFailure as error:
+        if error.has_error_label("RetryableWriteError") or error.timeout:
+            message = f"mongodb: {error!r}"
+            raise Outage(message) from error
+        raise
+    except PyMongoError as error:
+        message = f"mongodb: {error!r}"
+        raise Outage(message) from error

@@ -1,0 +1,1 @@
+"""What the tests of every service need; public, and shipped with the chassis."""
