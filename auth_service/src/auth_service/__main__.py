@@ -1,0 +1,81 @@
+"""Put the auth service together and run it."""
+
+from __future__ import annotations
+
+import asyncio
+
+import uvloop
+
+from auth_service import rpc
+from auth_service.adapters.argon2_passwords import Argon2Passwords
+from auth_service.adapters.database import Database
+from auth_service.adapters.jwt_signer import JWTSigner
+from auth_service.adapters.sql_accounts import SQLAccountStore
+from auth_service.adapters.sql_keys import SQLSigningKeyStore
+from auth_service.settings import Settings
+from auth_service.use_cases import CreateAccount, Keyring, Login
+from tonearm.auth.v1 import auth_pb2_grpc
+from tonearm_chassis.clock import SystemClock
+from tonearm_chassis.logs import configure_logs
+from tonearm_chassis.metrics import serve_metrics
+from tonearm_chassis.server import Binding, ServiceRunner
+from tonearm_chassis.settings import load_settings
+from tonearm_chassis.tracing import configure_tracing
+
+
+class Preparation:
+    """A `Background` that brings the tables up to date and makes the first key."""
+
+    def __init__(self, database: Database, keyring: Keyring) -> None:
+        """Prepare `database`, then `keyring`."""
+        self._database = database
+        self._keyring = keyring
+        self.done = asyncio.Event()
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Prepare once; raise `Outage` if the database does not come up within a minute."""
+        await self._database.migrate()
+        await self._keyring.published()
+        self.done.set()
+        await stopping.wait()
+
+
+async def main() -> None:
+    """Run the auth service until it is told to stop."""
+    settings = load_settings(Settings)
+    configure_logs("auth", settings.log_level)
+    configure_tracing("auth")
+    serve_metrics(settings.metrics_address)
+    clock = SystemClock()
+    database = Database(settings.database_url)
+    passwords = Argon2Passwords()
+    accounts = SQLAccountStore(database)
+    signer = JWTSigner(
+        issuer=settings.token_issuer,
+        audience=settings.token_audience,
+        seconds=settings.token_seconds,
+        clock=clock,
+    )
+    secret = settings.key_encryption_secret.get_secret_value()
+    keyring = Keyring(SQLSigningKeyStore(database, secret), signer, clock)
+    servicer = rpc.AuthServicer(
+        CreateAccount(accounts, passwords, clock),
+        Login(accounts, passwords, keyring, signer, settings.token_seconds),
+        keyring,
+    )
+    preparation = Preparation(database, keyring)
+    runner = ServiceRunner(
+        settings,
+        [
+            Binding(
+                rpc.NAME,
+                lambda server: auth_pb2_grpc.add_AuthServiceServicer_to_server(servicer, server),
+            )
+        ],
+        rpc.TABLE,
+    )
+    await runner.run([preparation], ready=[preparation.done])
+
+
+if __name__ == "__main__":
+    uvloop.run(main())

@@ -1,0 +1,108 @@
+"""Reach the accounts database: SQLAlchemy Core over PyMySQL, or SQLite on a laptop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, SQLAlchemyError
+from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
+
+from tonearm_chassis.errors import Outage
+
+T = TypeVar("T")
+
+CONNECTIONS = 8
+START_SECONDS = 60.0
+LOCK_SECONDS = 30
+MYSQL_TIMEOUTS = {"connect_timeout": 5, "read_timeout": 10, "write_timeout": 10}
+
+
+class Database:
+    """An engine whose blocking calls run in threads, one connection each."""
+
+    def __init__(self, url: str) -> None:
+        """Prepare to connect to `url`; connects at first use."""
+        self._engine = _engine(url)
+        self._threads = ThreadPoolExecutor(CONNECTIONS, thread_name_prefix="database")
+
+    async def run(self, work: Callable[[Connection], T]) -> T:
+        """Run `work` in one transaction.
+
+        Raises `Outage` if the database is away; integrity errors stay what they are.
+        """
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._run, work)
+
+    async def migrate(self) -> None:
+        """Bring the tables up to date, waiting a minute for a database that is still starting."""
+        await asyncio.get_running_loop().run_in_executor(self._threads, self._migrate)
+
+    def _run(self, work: Callable[[Connection], T]) -> T:
+        try:
+            with self._engine.begin() as connection:
+                return work(connection)
+        except IntegrityError:
+            raise
+        except (DBAPIError, SQLAlchemyError) as error:
+            if isinstance(error, DBAPIError) and not _may_pass(error):
+                raise
+            message = f"database: {type(error).__name__}"
+            raise Outage(message) from error
+
+    def _migrate(self) -> None:
+        for attempt in Retrying(
+            retry=retry_if_exception_type(Outage),
+            stop=stop_after_delay(START_SECONDS),
+            wait=wait_fixed(0.5),
+            reraise=True,
+        ):
+            with attempt:
+                self._run(_upgrade)
+
+
+def _engine(url: str) -> Engine:
+    parsed = make_url(url)
+    if parsed.get_backend_name() == "sqlite":
+        engine = create_engine(parsed, connect_args={"timeout": 10})
+        event.listen(engine, "connect", _prepare_sqlite)
+        return engine
+    return create_engine(
+        parsed,
+        pool_size=CONNECTIONS,
+        max_overflow=0,
+        # A connection that MySQL closed while idle is replaced before it is used.
+        pool_pre_ping=True,
+        pool_recycle=280,
+        connect_args=MYSQL_TIMEOUTS,
+    )
+
+
+def _prepare_sqlite(connection: Any, _record: object) -> None:
+    # Write-ahead logging lets readers and a writer work side by side.
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=FULL")
+
+
+def _may_pass(error: DBAPIError) -> bool:
+    return error.connection_invalidated or isinstance(error, OperationalError)
+
+
+def _upgrade(connection: Connection) -> None:
+    mysql = connection.dialect.name == "mysql"
+    if mysql:
+        # Instances that start together take turns; the later ones find nothing to do.
+        connection.execute(text("SELECT GET_LOCK('tonearm_auth_migrations', :s)"), {"s": LOCK_SECONDS})
+    try:
+        config = Config()
+        config.set_main_option("script_location", "auth_service:migrations")
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+    finally:
+        if mysql:
+            connection.execute(text("SELECT RELEASE_LOCK('tonearm_auth_migrations')"))

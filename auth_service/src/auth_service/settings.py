@@ -1,0 +1,21 @@
+"""What auth is told by its environment."""
+
+from __future__ import annotations
+
+from pydantic import Field, SecretStr
+
+from tonearm_chassis.settings import ServiceSettings
+
+
+class Settings(ServiceSettings):
+    """The settings of the auth service."""
+
+    database_url: str = Field(
+        description="SQLAlchemy URL: mysql+pymysql://user:password@host/auth or sqlite:///path"
+    )
+    key_encryption_secret: SecretStr = Field(
+        min_length=32, description="encrypts the private signing keys at rest"
+    )
+    token_issuer: str = Field("tonearm", description="the `iss` of tokens")
+    token_audience: str = Field("tonearm", description="the `aud` of tokens")
+    token_seconds: int = Field(600, ge=60, le=900, description="how long a token is good")
