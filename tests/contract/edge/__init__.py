@@ -1,0 +1,1 @@
+"""What the edge promises callers and services, tried with the real Envoy and fake services."""
