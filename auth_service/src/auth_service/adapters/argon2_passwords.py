@@ -30,9 +30,7 @@ class Argon2Passwords:
     async def hash(self, password: str) -> PasswordHash:
         """Hash a password."""
         loop = asyncio.get_running_loop()
-        return PasswordHash(
-            await loop.run_in_executor(self._threads, self._hasher.hash, password)
-        )
+        return PasswordHash(await loop.run_in_executor(self._threads, self._hasher.hash, password))
 
     async def matches(self, password_hash: PasswordHash | None, password: str) -> bool:
         """Compare a password with a hash, or with nobody's."""

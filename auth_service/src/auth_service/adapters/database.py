@@ -97,7 +97,9 @@ def _upgrade(connection: Connection) -> None:
     mysql = connection.dialect.name == "mysql"
     if mysql:
         # Instances that start together take turns; the later ones find nothing to do.
-        connection.execute(text("SELECT GET_LOCK('tonearm_auth_migrations', :s)"), {"s": LOCK_SECONDS})
+        connection.execute(
+            text("SELECT GET_LOCK('tonearm_auth_migrations', :s)"), {"s": LOCK_SECONDS}
+        )
     try:
         config = Config()
         config.set_main_option("script_location", "auth_service:migrations")

@@ -46,8 +46,6 @@ class SQLAccountStore:
     async def replace_hash(self, account: Account, password_hash: PasswordHash) -> None:
         """Update the hash."""
         statement = (
-            update(ACCOUNTS)
-            .where(ACCOUNTS.c.id == account.id)
-            .values(password_hash=password_hash)
+            update(ACCOUNTS).where(ACCOUNTS.c.id == account.id).values(password_hash=password_hash)
         )
         await self._database.run(lambda connection: connection.execute(statement))

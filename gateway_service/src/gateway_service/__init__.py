@@ -1,0 +1,1 @@
+"""Uploads, conversions, downloads, and the web page."""

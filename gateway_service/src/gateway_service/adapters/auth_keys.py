@@ -1,0 +1,29 @@
+"""Fetch the keys that the auth service publishes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import grpc
+
+from tonearm.auth.v1 import auth_pb2, auth_pb2_grpc
+from tonearm_chassis.errors import Outage
+
+TIMEOUT_SECONDS = 5.0
+
+
+class AuthKeys:
+    """A `KeySource` over AuthService.GetJwks."""
+
+    def __init__(self, channel: grpc.aio.Channel) -> None:
+        """Ask over `channel`."""
+        self._auth = auth_pb2_grpc.AuthServiceStub(channel)
+
+    async def fetch(self) -> Sequence[Mapping[str, str]]:
+        """Fetch the keys; raise `Outage` if auth does not answer."""
+        try:
+            answer = await self._auth.GetJwks(auth_pb2.GetJwksRequest(), timeout=TIMEOUT_SECONDS)
+        except grpc.aio.AioRpcError as error:
+            message = f"auth: {error.code().name}"
+            raise Outage(message) from error
+        return [{"kty": key.kty, "crv": key.crv, "x": key.x, "kid": key.kid} for key in answer.keys]

@@ -1,0 +1,112 @@
+"""Between conversions and their MongoDB documents."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from gateway_service.domain import (
+    AccountId,
+    Audio,
+    AudioId,
+    Conversion,
+    ConversionId,
+    Failure,
+    Owner,
+    State,
+    Video,
+    VideoId,
+)
+from tonearm_chassis.mongo import Document
+
+MICROSECOND = timedelta(microseconds=1)
+
+
+def to_document(conversion: Conversion) -> Document:
+    """Write a conversion, without what the store adds: outbox and remind_time."""
+    return {
+        "_id": conversion.id,
+        "account_id": conversion.owner.account_id,
+        "email": conversion.owner.email,
+        "video": {
+            "id": conversion.video.id,
+            "filename": conversion.video.filename,
+            "size_bytes": conversion.video.size_bytes,
+            "sha256": conversion.video.sha256,
+        },
+        "bitrate_kbps": conversion.bitrate_kbps,
+        "create_time": conversion.create_time,
+        "sign_time": conversion.sign_time,
+        "state": conversion.state.value,
+        "progress": conversion.progress,
+        "audio": conversion.audio and _audio_document(conversion.audio),
+        "failure": conversion.failure
+        and {"reason": conversion.failure.reason, "message": conversion.failure.message},
+        "start_time": conversion.start_time,
+        "end_time": conversion.end_time,
+        "fence": conversion.fence,
+        "revision": conversion.revision,
+        "reminders": conversion.reminders,
+        "notified": conversion.notified,
+        "request_id": conversion.request_id,
+    }
+
+
+def from_document(document: Document) -> Conversion:
+    """Read a conversion."""
+    return Conversion(
+        id=ConversionId(document["_id"]),
+        owner=Owner(AccountId(document["account_id"]), document["email"]),
+        video=Video(
+            id=VideoId(document["video"]["id"]),
+            filename=document["video"]["filename"],
+            size_bytes=document["video"]["size_bytes"],
+            sha256=document["video"]["sha256"],
+        ),
+        bitrate_kbps=document["bitrate_kbps"],
+        create_time=document["create_time"],
+        sign_time=document["sign_time"],
+        state=State(document["state"]),
+        progress=document["progress"],
+        audio=_audio(document["audio"]),
+        failure=_failure(document["failure"]),
+        start_time=document["start_time"],
+        end_time=document["end_time"],
+        fence=document["fence"],
+        revision=document["revision"],
+        reminders=document["reminders"],
+        notified=document["notified"],
+        request_id=document["request_id"],
+    )
+
+
+def _audio_document(audio: Audio) -> dict[str, Any]:
+    return {
+        "id": audio.id,
+        "size_bytes": audio.size_bytes,
+        "sha256": audio.sha256,
+        "duration_us": audio.duration // MICROSECOND,
+        "sample_rate_hz": audio.sample_rate_hz,
+        "channels": audio.channels,
+        "peak_dbfs": audio.peak_dbfs,
+        "engine": audio.engine,
+    }
+
+
+def _audio(stored: dict[str, Any] | None) -> Audio | None:
+    if stored is None:
+        return None
+    return Audio(
+        id=AudioId(stored["id"]),
+        size_bytes=stored["size_bytes"],
+        sha256=stored["sha256"],
+        duration=stored["duration_us"] * MICROSECOND,
+        sample_rate_hz=stored["sample_rate_hz"],
+        channels=stored["channels"],
+        peak_dbfs=stored["peak_dbfs"],
+        engine=stored["engine"],
+    )
+
+
+def _failure(stored: dict[str, str] | None) -> Failure | None:
+    return None if stored is None else Failure(stored["reason"], stored["message"])

@@ -1,0 +1,1 @@
+"""The verbs of the gateway, a file for each group of them."""
