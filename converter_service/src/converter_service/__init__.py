@@ -1,0 +1,1 @@
+"""Turn stored videos into stored MP3s, exactly one a conversion."""

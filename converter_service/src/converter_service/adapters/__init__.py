@@ -1,0 +1,1 @@
+"""The outside things a converter uses, one file each."""

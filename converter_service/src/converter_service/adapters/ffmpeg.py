@@ -1,0 +1,206 @@
+"""The engine: ffmpeg and a PyAV probe as confined child processes."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import imageio_ffmpeg
+
+from converter_service.adapters.child import LINE_BYTES, Child, Limits, run_child
+from converter_service.adapters.demuxers import DEMUXERS
+from converter_service.adapters.lame_tag import read_lame_tag
+from converter_service.adapters.levels import Meter
+from converter_service.domain import (
+    DecodedAudio,
+    EncodeReport,
+    EngineFailure,
+    NoAudio,
+    SourceAudio,
+    UnreadableVideo,
+)
+from converter_service.ports import Progress
+from tonearm_chassis.logs import get_log
+
+log = get_log(__name__)
+
+PIECE_BYTES = 256 * 1024
+PROBE_BYTES = 64 * 1024
+# A disk that reads 20 MB/s is the slowest worth waiting for.
+PROBE_BYTES_A_SECOND = 20_000_000
+VERSION = re.compile(r"ffmpeg version n?(\d+(?:\.\d+)*|\S+)")
+OUT_TIME = re.compile(rb"out_time_us=(\d+)")
+INPUT_COUNT = re.compile(r"\(audio\): \d+ packets read .*frames decoded.*\((\d+) samples\)")
+OUTPUT_COUNT = re.compile(r"\(audio\): \d+ frames encoded \((\d+) samples\)")
+DECODED_RATE = re.compile(r"samplefmt:\w+ samplerate:(\d+)")
+COMMON = ("-nostdin", "-hide_banner", "-protocol_whitelist", "file")
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long the engine may take: a fixed time, and more in proportion to the audio."""
+
+    least_seconds: float = 60.0
+    seconds_a_second: float = 1.0
+    stall_seconds: float = 20.0
+
+    def limits(self, audio_seconds: float) -> Limits:
+        """Bound a run over so much audio."""
+        return Limits(self.least_seconds + self.seconds_a_second * audio_seconds)
+
+
+def find_ffmpeg(configured: str) -> str:
+    """Choose the program: the configured one, else PATH's, else the wheel's."""
+    return configured or shutil.which("ffmpeg") or imageio_ffmpeg.get_ffmpeg_exe()
+
+
+def describe_ffmpeg(program: str) -> str:
+    """Ask the program for its version; blocks. Raises `EngineFailure` if it does not answer."""
+    try:
+        answer = subprocess.run(
+            [program, "-version"], capture_output=True, text=True, timeout=20, check=True
+        ).stdout
+    except (OSError, subprocess.SubprocessError) as error:
+        raise EngineFailure(f"{program} -version: {error}") from error
+    found = VERSION.match(answer)
+    return f"ffmpeg {found[1]}" if found else "ffmpeg"
+
+
+class FfmpegEngine:
+    """An `Engine` over the ffmpeg program."""
+
+    def __init__(self, program: str, patience: Patience) -> None:
+        """Use `program`, an absolute path; asks it for its version."""
+        self._program = program
+        self._patience = patience
+        self._name = describe_ffmpeg(program)
+
+    @property
+    def name(self) -> str:
+        """Tell the engine's name and version."""
+        return self._name
+
+    async def inspect(self, source: Path) -> SourceAudio:
+        """Look at a file's first audio track in a child process."""
+        argv = [sys.executable, "-P", "-m", "converter_service.adapters.probe", str(source)]
+        size = (await asyncio.to_thread(source.stat)).st_size
+        seconds = self._patience.least_seconds + size / PROBE_BYTES_A_SECOND
+        answer = b""
+        async with run_child(
+            argv, Limits(seconds, file_bytes=0), stall_seconds=seconds, cwd=source.parent
+        ) as child:
+            while len(answer) < PROBE_BYTES and (piece := await child.read(PROBE_BYTES)):
+                answer += piece
+            status = await child.exit_status()
+        if status != 0:
+            # What crashes or exhausts the probe is not worth showing to ffmpeg.
+            log.warning("probe_failed", status=status, errors=list(child.errors)[-5:])
+            raise UnreadableVideo
+        return _source_audio(json.loads(answer))
+
+    async def encode(
+        self, source: Path, target: Path, *, bitrate_kbps: int, seconds: float, progress: Progress
+    ) -> EncodeReport:
+        """Encode the first audio track into a new MP3 file."""
+        argv = [self._program, *encode_arguments(source, target, bitrate_kbps)]
+        async with run_child(
+            argv,
+            self._patience.limits(seconds),
+            stall_seconds=self._patience.stall_seconds,
+            cwd=target.parent,
+        ) as child:
+            await _follow(child, progress)
+            status = await child.exit_status()
+        report = read_report(child.errors)
+        if status == 0 and report:
+            return report
+        log.warning("encode_failed", status=status, errors=list(child.errors)[-5:])
+        if status > 0 and (report is None or report.decoded_samples == 0):
+            raise UnreadableVideo
+        raise EngineFailure(f"ffmpeg ended with {status}")
+
+    async def decode(self, audio: Path, *, seconds: float) -> DecodedAudio:
+        """Decode an MP3 from end to end and measure it."""
+        tag = await asyncio.to_thread(read_lame_tag, audio)
+        meter = Meter(tag.sample_rate_hz, tag.channels)
+        async with run_child(
+            [self._program, *decode_arguments(audio)],
+            self._patience.limits(seconds),
+            stall_seconds=self._patience.stall_seconds,
+            cwd=audio.parent,
+        ) as child:
+            while piece := await child.read(PIECE_BYTES):
+                meter.add(piece)
+            status = await child.exit_status()
+        if status != 0:
+            raise EngineFailure(f"the MP3 does not decode: {status}, {list(child.errors)[-5:]}")
+        return DecodedAudio(
+            meter.samples, tag.samples, tag.sample_rate_hz, tag.channels, meter.peak_dbfs
+        )
+
+
+def encode_arguments(source: Path, target: Path, bitrate_kbps: int) -> list[str]:
+    """Write ffmpeg's arguments; it chooses the nearest rate and layout that MP3 has by itself."""
+    quality = ("-b:a", f"{bitrate_kbps}k") if bitrate_kbps else ("-q:a", "2")
+    return [
+        *COMMON,
+        *("-loglevel", "verbose", "-nostats", "-progress", "pipe:1", "-stats_period", "0.5"),
+        *("-format_whitelist", ",".join(DEMUXERS), "-threads", "1", "-max_error_rate", "1"),
+        *("-i", f"file:{source}", "-map", "0:a:0", "-vn", "-sn", "-dn"),
+        *("-map_metadata", "-1", "-map_chapters", "-1"),
+        *("-c:a", "libmp3lame", *quality, "-f", "mp3", "-y", f"file:{target}"),
+    ]
+
+
+def decode_arguments(audio: Path) -> list[str]:
+    """Write ffmpeg's arguments for decoding an MP3 to 16-bit PCM on stdout."""
+    return [
+        *("-nostdin", "-hide_banner", "-protocol_whitelist", "file,pipe", "-loglevel", "error"),
+        *("-xerror", "-f", "mp3", "-i", f"file:{audio}", "-map", "0:a:0"),
+        *("-c:a", "pcm_s16le", "-f", "s16le", "pipe:1"),
+    ]
+
+
+def read_report(errors: Iterable[str]) -> EncodeReport | None:
+    """Find the final counts in the verbose log; None if it ended before them."""
+    text = "\n".join(errors)
+    decoded, encoded = INPUT_COUNT.findall(text), OUTPUT_COUNT.findall(text)
+    if not decoded or not encoded:
+        return None
+    rates = {int(rate) for rate in DECODED_RATE.findall(text)}
+    return EncodeReport(
+        decoded_samples=max(map(int, decoded)),
+        decoded_rate_hz=rates.pop() if len(rates) == 1 else None,
+        encoded_samples=max(map(int, encoded)),
+    )
+
+
+def _source_audio(answer: dict[str, object]) -> SourceAudio:
+    match answer:
+        case {"refused": "NO_AUDIO"} | {"audio_packets": 0}:
+            raise NoAudio
+        case {"refused": _}:
+            raise UnreadableVideo
+    del answer["audio_packets"]
+    return SourceAudio(**answer)  # type: ignore[arg-type] # our own probe wrote it
+
+
+async def _follow(child: Child, progress: Progress) -> None:
+    """Pass on how much is encoded; raise `ConversionTimedOut` when that stands still."""
+    clock = asyncio.get_running_loop().time
+    done, advanced, rest = 0, clock(), b""
+    while piece := await child.read(PROBE_BYTES, stalled_since=advanced):
+        *whole, rest = (rest + piece).split(b"\n")
+        rest = rest[:LINE_BYTES]
+        for line in whole:
+            found = OUT_TIME.match(line)
+            if found and int(found[1]) > done:
+                done, advanced = int(found[1]), clock()
+                progress(done / 1_000_000)

@@ -1,0 +1,43 @@
+"""Measure decoded audio piece by piece with pydub, which holds a whole file otherwise."""
+
+from __future__ import annotations
+
+import warnings
+
+with warnings.catch_warnings():
+    # On import it looks for ffmpeg on PATH and warns; it is never asked to run it here.
+    warnings.simplefilter("ignore")
+    from pydub import AudioSegment
+
+from converter_service.domain import SILENCE_DBFS
+
+SAMPLE_BYTES = 2
+
+
+class Meter:
+    """Counts samples and finds the peak of 16-bit PCM that comes in pieces of any length."""
+
+    def __init__(self, sample_rate_hz: int, channels: int) -> None:
+        """Expect interleaved signed little-endian samples."""
+        self._sample_rate_hz = sample_rate_hz
+        self._channels = channels
+        self._rest = b""
+        self.samples = 0
+        self.peak_dbfs = SILENCE_DBFS
+
+    def add(self, piece: bytes) -> None:
+        """Measure a piece; half a sample at its end waits for the next."""
+        width = SAMPLE_BYTES * self._channels
+        pcm = self._rest + piece
+        whole = len(pcm) - len(pcm) % width
+        self._rest = pcm[whole:]
+        if not whole:
+            return
+        segment = AudioSegment(
+            data=pcm[:whole],
+            sample_width=SAMPLE_BYTES,
+            frame_rate=self._sample_rate_hz,
+            channels=self._channels,
+        )
+        self.samples += whole // width
+        self.peak_dbfs = max(self.peak_dbfs, float(segment.max_dBFS))

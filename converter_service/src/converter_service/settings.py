@@ -1,0 +1,31 @@
+"""What a converter is told by its environment."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+
+from tonearm_chassis.kafka_settings import KafkaSettings
+
+
+def _scratch_directory() -> Path:
+    return Path(tempfile.gettempdir()) / "tonearm-converter"
+
+
+class Settings(KafkaSettings):
+    """The settings of the converter service."""
+
+    mongodb_uri: SecretStr = Field(description="MongoDB connection string")
+    scratch_directory: Path = Field(
+        default_factory=_scratch_directory,
+        description="where running conversions keep their files; needs room for SLOTS videos",
+    )
+    ffmpeg: str = Field("", description="the ffmpeg program; default: PATH's, then the wheel's")
+    slots: int = Field(
+        0, ge=0, description="conversions at a time; 0: as many as there are processor cores"
+    )
+    lease_seconds: float = Field(
+        15.0, ge=1, description="how long after a worker's death another takes over"
+    )

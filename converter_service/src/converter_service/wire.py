@@ -1,0 +1,144 @@
+"""Protobuf to domain and back; no decisions."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import assert_never
+
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from converter_service.domain import (
+    BIT_RATES_KBPS,
+    Claim,
+    ConversionId,
+    Failed,
+    FailureReason,
+    Order,
+    Outcome,
+    Succeeded,
+    VideoId,
+)
+from tonearm.converter.v1 import converter_pb2
+from tonearm.events.v1 import events_pb2
+from tonearm_chassis.envelope import Envelope, MalformedEvent
+
+REQUESTS_TOPIC = "tonearm.conversion-requests.v1"
+EVENTS_TOPIC = "tonearm.conversion-events.v1"
+DEAD_LETTERS_TOPIC = "tonearm.dead-letters.v1"
+SOURCE = "/tonearm/converter"
+
+IDENTIFIER = re.compile(r"[0-9a-f]{32}")
+SHA256 = re.compile(r"[0-9a-f]{64}")
+REASONS = {
+    FailureReason.UNREADABLE_VIDEO: events_pb2.FAILURE_REASON_UNREADABLE_VIDEO,
+    FailureReason.NO_AUDIO: events_pb2.FAILURE_REASON_NO_AUDIO,
+    FailureReason.TRUNCATED_VIDEO: events_pb2.FAILURE_REASON_TRUNCATED_VIDEO,
+    FailureReason.VIDEO_LOST: events_pb2.FAILURE_REASON_VIDEO_LOST,
+    FailureReason.TIMED_OUT: events_pb2.FAILURE_REASON_TIMED_OUT,
+    FailureReason.ENGINE_FAILED: events_pb2.FAILURE_REASON_ENGINE_FAILED,
+}
+
+
+def order(message: events_pb2.ConversionRequested) -> Order:
+    """Read an order. Raises `MalformedEvent` if it is none."""
+    _require(IDENTIFIER.fullmatch(message.conversion_id) is not None, "conversion_id")
+    _require(bool(message.video_id), "video_id")
+    _require(SHA256.fullmatch(message.sha256) is not None, "sha256")
+    _require(message.bitrate_kbps in BIT_RATES_KBPS, "bitrate_kbps")
+    return Order(
+        conversion_id=ConversionId(message.conversion_id),
+        video_id=VideoId(message.video_id),
+        size_bytes=message.size_bytes,
+        sha256=message.sha256,
+        bitrate_kbps=message.bitrate_kbps,
+        create_time=message.create_time.ToDatetime(UTC),
+    )
+
+
+def cancelled_id(message: events_pb2.ConversionCancelled) -> ConversionId:
+    """Read which conversion was called off. Raises `MalformedEvent`."""
+    _require(IDENTIFIER.fullmatch(message.conversion_id) is not None, "conversion_id")
+    return ConversionId(message.conversion_id)
+
+
+def _require(is_valid: bool, field: str) -> None:  # noqa: FBT001 - reads as "require that ..."
+    if not is_valid:
+        raise MalformedEvent(field)
+
+
+def started(claim: Claim, start_time: datetime) -> Envelope:
+    """Say that a worker took it."""
+    conversion_id = claim.order.conversion_id
+    message = events_pb2.ConversionStarted(
+        conversion_id=conversion_id, fence=claim.fence, start_time=_timestamp(start_time)
+    )
+    return _envelope(message, conversion_id, claim.fence, start_time)
+
+
+def progressed(claim: Claim, share: float, now: datetime) -> Envelope:
+    """Say how much is done; every one has an id of its own."""
+    conversion_id = claim.order.conversion_id
+    message = events_pb2.ConversionProgressed(
+        conversion_id=conversion_id, fence=claim.fence, progress=share
+    )
+    return Envelope.of(message, key=conversion_id, source=SOURCE, time=now)
+
+
+def ended(conversion_id: ConversionId, fence: int, outcome: Outcome) -> Envelope:
+    """Say how it ended; a repeat has the same id."""
+    match outcome:
+        case Succeeded():
+            message: Message = _succeeded(conversion_id, fence, outcome)
+        case Failed():
+            message = events_pb2.ConversionFailed(
+                conversion_id=conversion_id,
+                fence=fence,
+                reason=REASONS[outcome.reason],
+                message=outcome.message,
+                end_time=_timestamp(outcome.end_time),
+            )
+        case _:
+            assert_never(outcome)
+    return _envelope(message, conversion_id, fence, outcome.end_time)
+
+
+def _succeeded(
+    conversion_id: ConversionId, fence: int, outcome: Succeeded
+) -> events_pb2.ConversionSucceeded:
+    duration = Duration()
+    duration.FromNanoseconds(round(outcome.seconds * 1_000_000_000))
+    return events_pb2.ConversionSucceeded(
+        conversion_id=conversion_id,
+        fence=fence,
+        audio_id=outcome.stored.audio_id,
+        size_bytes=outcome.stored.size_bytes,
+        sha256=outcome.stored.sha256,
+        duration=duration,
+        sample_rate_hz=outcome.sample_rate_hz,
+        channels=outcome.channels,
+        peak_dbfs=outcome.peak_dbfs,
+        engine=outcome.engine,
+        end_time=_timestamp(outcome.end_time),
+    )
+
+
+def engine(name: str, slots: int, running: int) -> converter_pb2.GetEngineResponse:
+    """Describe the engine and its load."""
+    return converter_pb2.GetEngineResponse(engine=name, slots=slots, running=running)
+
+
+def _envelope(message: Message, key: ConversionId, fence: int, time: datetime) -> Envelope:
+    envelope = Envelope.of(message, key=key, source=SOURCE, time=time)
+    name = f"{fence}/{envelope.type}"
+    return replace(envelope, id=uuid.uuid5(uuid.UUID(key), name).hex)
+
+
+def _timestamp(moment: datetime) -> Timestamp:
+    timestamp = Timestamp()
+    timestamp.FromDatetime(moment)
+    return timestamp
