@@ -6,16 +6,16 @@ import sys
 from typing import Annotated, Literal, TypeVar
 
 from pydantic import AfterValidator, Field, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 EX_CONFIG = 78  # sysexits.h: something was found in an unconfigured or misconfigured state
+MAX_PORT = 65535
 
 
 def _host_and_port(text: str) -> str:
     host, colon, port = text.rpartition(":")
-    if not (host and colon and port.isdecimal() and int(port) < 65536):
-        message = "must be HOST:PORT"
-        raise ValueError(message)
+    if not (host and colon and port.isdecimal() and int(port) <= MAX_PORT):
+        raise ValueError("must be HOST:PORT")
     return text
 
 
@@ -29,14 +29,26 @@ class ServiceSettings(BaseSettings):
     model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
 
     grpc_address: Address = Field("0.0.0.0:50051", description="where gRPC is served")
-    metrics_address: Address = Field("0.0.0.0:9464", description="where Prometheus metrics are served")
+    metrics_address: Address = Field(
+        "0.0.0.0:9464", description="where Prometheus metrics are served"
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="the least severe log line that is written"
     )
     drain_seconds: float = Field(
         10.0, ge=0, description="how long running calls may go on after SIGTERM"
     )
-    reflection: bool = Field(True, description="whether gRPC reflection is on")
+    reflection: bool = Field(default=True, description="whether gRPC reflection is on")
+
+
+class TracingSettings(BaseSettings):
+    """Where spans go; the variable, and its meaning, are OpenTelemetry's."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
+
+    otel_exporter_otlp_endpoint: str = Field(
+        "", description="OTLP over HTTP, http://host:4318; empty: spans are not exported"
+    )
 
 
 S = TypeVar("S", bound=BaseSettings)
@@ -47,9 +59,12 @@ def load_settings(settings_class: type[S]) -> S:
     try:
         return settings_class()
     except ValidationError as error:
-        for line in problems(error):
-            print(line, file=sys.stderr)  # noqa: T201 - logs are not configured yet
-        raise SystemExit(EX_CONFIG) from None
+        lines = problems(error)
+    except SettingsError as error:  # a list or an object that is not JSON; the text names it
+        lines = [str(error)]
+    for line in lines:
+        print(line, file=sys.stderr)  # noqa: T201 - logs are not configured yet
+    raise SystemExit(EX_CONFIG)
 
 
 def problems(error: ValidationError) -> list[str]:
