@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 
-class Outage(Exception):  # noqa: N818 - the word says it, as Refusal does
+class Outage(Exception):
     """Something this service depends on is away; the same call may succeed later.
 
     Callers over gRPC see UNAVAILABLE, consumers try the event again. The message names the part

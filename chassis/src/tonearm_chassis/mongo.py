@@ -9,7 +9,7 @@ from typing import Any
 from bson.codec_options import CodecOptions
 from pymongo import AsyncMongoClient
 from pymongo.asynchronous.database import AsyncDatabase
-from pymongo.errors import DuplicateKeyError, OperationFailure, PyMongoError
+from pymongo.errors import ConnectionFailure, PyMongoError, WaitQueueTimeoutError
 from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
@@ -42,16 +42,24 @@ def database(client: AsyncMongoClient[Document], name: str) -> AsyncDatabase[Doc
 
 @contextmanager
 def outages() -> Iterator[None]:
-    """Turn the driver's failures into `Outage`; what the server refused for cause stays."""
+    """Turn the driver's failures that may pass into `Outage`; all others stay what they are.
+
+    A file that is missing, a key that is taken, a document that is too large: trying those again
+    would change nothing.
+    """
     try:
         yield
-    except (DuplicateKeyError, Outage):
-        raise
-    except OperationFailure as error:
-        if error.has_error_label("RetryableWriteError") or error.timeout:
-            message = f"mongodb: {error!r}"
-            raise Outage(message) from error
-        raise
     except PyMongoError as error:
+        if not _may_pass(error):
+            raise
         message = f"mongodb: {error!r}"
         raise Outage(message) from error
+
+
+def _may_pass(error: PyMongoError) -> bool:
+    return (
+        isinstance(error, (ConnectionFailure, WaitQueueTimeoutError))
+        or error.timeout
+        or error.has_error_label("RetryableWriteError")
+        or error.has_error_label("TransientTransactionError")
+    )
