@@ -25,4 +25,4 @@ EVENTS_PUBLISHED = Counter(
 def serve_metrics(address: str) -> None:
     """Serve /metrics over HTTP at "host:port" from a thread of its own."""
     host, _, port = address.rpartition(":")
-    start_http_server(int(port), host)
+    start_http_server(int(port), host.strip("[]"))  # an IPv6 address is written [::1]:9464

@@ -1,4 +1,4 @@
-"""Answer errors the way AIP-193 has it: a status code, a sentence, and an ErrorInfo for programs."""
+"""Answer errors as AIP-193 has it: a status code, a sentence, an ErrorInfo for programs."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from google.rpc import error_details_pb2, status_pb2
 
 DOMAIN = "tonearm"
 DETAILS_KEY = "grpc-status-details-bin"
+# The text travels in the trailers twice; a client that gets more than 8 KiB of those gives up.
+MAX_TEXT_LENGTH = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +50,10 @@ def error_status(code: grpc.StatusCode, reason: str, message: str) -> status_pb2
 
 
 async def abort(context: AbortableContext, answer: Answer, message: str) -> NoReturn:
-    """End the call with a rich status."""
-    status = error_status(answer.code, answer.reason, message)
-    await context.abort(
-        answer.code, message, ((DETAILS_KEY, status.SerializeToString()),)
-    )
+    """End the call with a rich status; a text that is too long for trailers is cut."""
+    text = message[:MAX_TEXT_LENGTH]
+    status = error_status(answer.code, answer.reason, text)
+    await context.abort(answer.code, text, ((DETAILS_KEY, status.SerializeToString()),))
 
 
 def answer_for(table: StatusTable, error: Exception) -> Answer | None:
