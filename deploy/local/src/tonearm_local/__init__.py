@@ -1,0 +1,1 @@
+"""The embedded stack: everything Tonearm needs, as child processes under one data directory."""

@@ -1,0 +1,81 @@
+"""Find and end the processes of a stack by what they carry, not by a file of process ids.
+
+Every process of a stack has `TONEARM_STACK=<data directory>` in its environment and hands it down
+to its children. So they are found after a kill -9 of the supervisor, and nobody else ever is.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+
+MARK = "TONEARM_STACK"
+ROUNDS = 3
+
+
+def find(directory: Path) -> list[psutil.Process]:
+    """List the processes of the stack with that data directory, and all their descendants."""
+    found: dict[int, psutil.Process] = {}
+    for process in psutil.process_iter():
+        if process.pid != os.getpid() and _carries(process, str(directory)):
+            found[process.pid] = process
+            for child in _descendants(process):
+                found[child.pid] = child
+    found.pop(os.getpid(), None)
+    return list(found.values())
+
+
+def end(directory: Path, *, grace_seconds: float = 5.0) -> list[str]:
+    """End what is left of a stack, gently at first; return the names of what was ended.
+
+    Blocks for `grace_seconds` at most, and a moment more for those that had to be killed.
+    """
+    ended: list[str] = []
+    # Again after the first round: a dying parent may have started another child meanwhile.
+    for _ in range(ROUNDS):
+        processes = find(directory)
+        if not processes:
+            break
+        ended += [_name(process) for process in processes]
+        _each(processes, psutil.Process.terminate)
+        _, stubborn = psutil.wait_procs(processes, timeout=grace_seconds)
+        _each(stubborn, psutil.Process.kill)
+        psutil.wait_procs(stubborn, timeout=5)
+    return ended
+
+
+def _carries(process: psutil.Process, directory: str) -> bool:
+    try:
+        if process.status() == psutil.STATUS_ZOMBIE:
+            return False
+        return process.environ().get(MARK) == directory
+    except (psutil.Error, OSError):
+        return False  # gone, or somebody else's
+
+
+def _descendants(process: psutil.Process) -> list[psutil.Process]:
+    try:
+        return [
+            child
+            for child in process.children(recursive=True)
+            if child.status() != psutil.STATUS_ZOMBIE
+        ]
+    except psutil.Error:
+        return []
+
+
+def _each(processes: list[psutil.Process], action: Callable[[psutil.Process], None]) -> None:
+    for process in processes:
+        with suppress(psutil.Error):
+            action(process)
+
+
+def _name(process: psutil.Process) -> str:
+    try:
+        return process.name()
+    except psutil.Error:
+        return f"process {process.pid}"
