@@ -1,0 +1,1 @@
+"""Tells owners, by mail, how their conversions ended."""

@@ -1,0 +1,114 @@
+"""Put the notifier together and run it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import grpc
+import uvloop
+
+from notifier_service import rpc, wire
+from notifier_service.adapters.auth_keys import AuthKeys
+from notifier_service.adapters.mongo_deliveries import MongoDeliveryStore
+from notifier_service.adapters.smtp_mailer import SMTPAccess, SMTPMailer
+from notifier_service.domain import Patience
+from notifier_service.letter import Letterhead
+from notifier_service.settings import Settings
+from notifier_service.use_cases import ListDeliveries, RequestNotice, SendDelivery
+from notifier_service.worker import NotificationWorker, Preparation, Sender
+from tonearm.notifier.v1 import notifier_pb2_grpc
+from tonearm_chassis.clock import SystemClock
+from tonearm_chassis.dead_letters import DeadLetters
+from tonearm_chassis.kafka_consumer import KafkaEventConsumer
+from tonearm_chassis.kafka_producer import KafkaEventProducer
+from tonearm_chassis.logs import configure_logs
+from tonearm_chassis.metrics import serve_metrics
+from tonearm_chassis.mongo import connect, database
+from tonearm_chassis.outbox import MongoOutbox, Relay
+from tonearm_chassis.server import Binding, ServiceRunner
+from tonearm_chassis.settings import load_settings
+from tonearm_chassis.tokens import TokenVerifier
+from tonearm_chassis.tracing import configure_tracing
+
+# What a lease lasts longer than its mail may take: time to record what became of it.
+RECORDING_SECONDS = 30.0
+
+
+async def main() -> None:
+    """Run the notifier until it is told to stop."""
+    settings = load_settings(Settings)
+    configure_logs("notifier", settings.log_level)
+    configure_tracing("notifier")
+    serve_metrics(settings.metrics_address)
+    clock = SystemClock()
+    mongo = connect(settings.mongodb_uri.get_secret_value())
+    deliveries = database(mongo, "notifier")["deliveries"]
+    store, outbox = MongoDeliveryStore(deliveries), MongoOutbox(deliveries)
+    producer = KafkaEventProducer(settings.kafka(), (wire.EVENTS, wire.DEAD_LETTERS))
+    relay = Relay(outbox, producer)
+    send = SendDelivery(
+        store,
+        SMTPMailer(smtp_access(settings)),
+        letterhead=Letterhead(settings.mail_from, settings.public_url),
+        patience=Patience(timedelta(hours=settings.notify_give_up_hours)),
+        clock=clock,
+    )
+    sender = Sender(
+        store,
+        send,
+        lease_seconds=settings.smtp_timeout_seconds + RECORDING_SECONDS,
+        at_once=settings.notify_mails_at_once,
+        on_settled=relay.wake,
+    )
+    request_notice = RequestNotice(store, wake_sender=sender.wake, wake_relay=relay.wake)
+    consumer = KafkaEventConsumer(
+        settings.kafka(),
+        group="notifier",
+        topics=(wire.NOTIFICATIONS,),
+        handler=NotificationWorker(request_notice),
+        dead_letters=DeadLetters(producer, topic=wire.DEAD_LETTERS, source=wire.SOURCE),
+    )
+    preparation = Preparation([store.prepare, outbox.prepare])
+    async with grpc.aio.insecure_channel(settings.auth_address) as channel:
+        verifier = TokenVerifier(
+            AuthKeys(channel),
+            issuer=settings.token_issuer,
+            audience=settings.token_audience,
+            clock=clock,
+        )
+        servicer = rpc.NotifierServicer(verifier, ListDeliveries(store))
+        runner = ServiceRunner(
+            settings,
+            [
+                Binding(
+                    rpc.NAME,
+                    lambda server: notifier_pb2_grpc.add_NotifierServiceServicer_to_server(
+                        servicer, server
+                    ),
+                )
+            ],
+            rpc.TABLE,
+        )
+        try:
+            await runner.run(
+                [preparation, consumer, sender, relay],
+                ready=[preparation.done, consumer.assigned],
+            )
+        finally:
+            await producer.close()
+            await mongo.close()
+
+
+def smtp_access(settings: Settings) -> SMTPAccess:
+    """Collect what the mailer needs."""
+    return SMTPAccess(
+        address=settings.smtp_address,
+        security=settings.smtp_security,
+        username=settings.smtp_username,
+        password=settings.smtp_password.get_secret_value(),
+        timeout_seconds=settings.smtp_timeout_seconds,
+    )
+
+
+if __name__ == "__main__":
+    uvloop.run(main())

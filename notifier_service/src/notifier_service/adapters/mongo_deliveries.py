@@ -1,0 +1,191 @@
+"""Keep deliveries in MongoDB, one document each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from pymongo import DESCENDING, ReturnDocument
+from pymongo.asynchronous.collection import AsyncCollection
+from pymongo.errors import DuplicateKeyError
+
+from notifier_service import wire
+from notifier_service.domain import Delivery, Notice, Outcome, Position, State
+from tonearm_chassis.mongo import Document, outages
+from tonearm_chassis.outbox import entry_document
+
+NEWEST_FIRST = [("requested_at", DESCENDING), ("_id", DESCENDING)]
+
+
+class MongoDeliveryStore:
+    """A `DeliveryStore`; the document's `_id` is the delivery's key."""
+
+    def __init__(self, collection: AsyncCollection[Document]) -> None:
+        """Keep deliveries in `collection`."""
+        self._collection = collection
+
+    async def prepare(self) -> None:
+        """Create the indexes."""
+        with outages():
+            await self._collection.create_index([("state", 1), ("not_before", 1)], name="due")
+            await self._collection.create_index([("account_id", 1), *NEWEST_FIRST], name="newest")
+
+    async def record(self, notice: Notice) -> Delivery:
+        """Insert the delivery if there is none; due by the server's clock."""
+        # $literal: a file name that begins with "$" is not a field of ours.
+        new = {
+            "$mergeObjects": [
+                {"$literal": _fields(notice)},
+                {"requested_at": "$$NOW", "not_before": "$$NOW", "lease_until": "$$NOW"},
+                "$$ROOT",
+            ]
+        }
+        with outages():
+            try:
+                document = await self._collection.find_one_and_update(
+                    {"_id": notice.key},
+                    [{"$replaceWith": new}],
+                    upsert=True,
+                    return_document=ReturnDocument.AFTER,
+                )
+            except DuplicateKeyError:
+                # Two upserts of one key may collide; then the other one has made the document.
+                document = await self._collection.find_one({"_id": notice.key})
+        return _delivery(document)
+
+    async def announce(self, delivery: Delivery) -> None:
+        """Push an outbox entry unless the same one is still there."""
+        entry = entry_document(wire.EVENTS, wire.announcement(delivery))
+        with outages():
+            await self._collection.update_one(
+                {"_id": delivery.key, "outbox.id": {"$ne": entry["id"]}},
+                {"$push": {"outbox": entry}},
+            )
+
+    async def claim(self, lease_seconds: float) -> Delivery | None:
+        """Take the lease of the first due document in one atomic step."""
+        with outages():
+            now = await self._server_time()
+            document = await self._collection.find_one_and_update(
+                {
+                    "state": State.PENDING.value,
+                    "not_before": {"$lte": now},
+                    "lease_until": {"$lte": now},
+                },
+                [
+                    {
+                        "$set": {
+                            "attempts": {"$add": ["$attempts", 1]},
+                            "lease_until": _from_now(lease_seconds),
+                        }
+                    }
+                ],
+                sort=[("not_before", 1)],
+                return_document=ReturnDocument.AFTER,
+            )
+        return None if document is None else _delivery(document)
+
+    async def settle(self, settled: Delivery) -> bool:
+        """Write outcome and outbox entry at once, if the fencing number still holds."""
+        entry = entry_document(wire.EVENTS, wire.announcement(settled))
+        with outages():
+            result = await self._collection.update_one(
+                _held(settled),
+                {
+                    "$set": {
+                        "state": settled.state.value,
+                        "last_error": settled.last_error,
+                        "settled_at": settled.settled_at,
+                    },
+                    "$push": {"outbox": entry},
+                },
+            )
+        return result.matched_count == 1
+
+    async def postpone(self, claimed: Delivery, why: str, seconds: float) -> bool:
+        """End the lease and set the next due time by the server's clock."""
+        changes = {
+            "last_error": {"$literal": why},
+            "not_before": _from_now(seconds),
+            "lease_until": "$$NOW",
+        }
+        with outages():
+            result = await self._collection.update_one(_held(claimed), [{"$set": changes}])
+        return result.matched_count == 1
+
+    async def newest(
+        self, account_id: str, conversion_id: str, after: Position | None, limit: int
+    ) -> Sequence[Delivery]:
+        """List an account's documents; the owner is part of the query itself."""
+        query: Document = {"account_id": account_id}
+        if conversion_id:
+            query["conversion_id"] = conversion_id
+        if after:
+            query["$or"] = [
+                {"requested_at": {"$lt": after.requested_at}},
+                {"requested_at": after.requested_at, "_id": {"$lt": after.key}},
+            ]
+        with outages():
+            documents = await self._collection.find(
+                query, {"outbox": 0}, sort=NEWEST_FIRST, limit=limit
+            ).to_list()
+        return [_delivery(document) for document in documents]
+
+    async def _server_time(self) -> datetime:
+        # Not `$expr` with `$$NOW`: the embedded store does not know it in queries, and no index
+        # serves it. A time that is a moment old can only make a claim late, never early.
+        answer = await self._collection.database.command("hello")
+        moment: datetime = answer["localTime"]
+        return moment.replace(tzinfo=UTC)
+
+
+def _held(claimed: Delivery) -> Document:
+    return {
+        "_id": claimed.key,
+        "state": State.PENDING.value,
+        "attempts": claimed.attempts,
+    }
+
+
+def _from_now(seconds: float) -> Document:
+    return {
+        "$dateAdd": {"startDate": "$$NOW", "unit": "millisecond", "amount": int(seconds * 1000)}
+    }
+
+
+def _fields(notice: Notice) -> Document:
+    return {
+        "conversion_id": notice.conversion_id,
+        "channel": "mail",
+        "account_id": notice.account_id,
+        "recipient": notice.recipient,
+        "outcome": notice.outcome.value,
+        "video_filename": notice.video_filename,
+        "failure_message": notice.failure_message,
+        "traceparent": notice.traceparent,
+        "state": State.PENDING.value,
+        "attempts": 0,
+        "last_error": "",
+    }
+
+
+def _delivery(document: Mapping[str, Any] | None) -> Delivery:
+    if document is None:
+        raise LookupError("a delivery was deleted while it was recorded")
+    return Delivery(
+        notice=Notice(
+            conversion_id=document["conversion_id"],
+            account_id=document["account_id"],
+            recipient=document["recipient"],
+            outcome=Outcome(document["outcome"]),
+            video_filename=document["video_filename"],
+            failure_message=document["failure_message"],
+            traceparent=document["traceparent"],
+        ),
+        state=State(document["state"]),
+        attempts=document["attempts"],
+        last_error=document["last_error"],
+        requested_at=document["requested_at"],
+        settled_at=document.get("settled_at"),
+    )

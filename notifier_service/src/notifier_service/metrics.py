@@ -1,0 +1,17 @@
+"""What the notifier measures."""
+
+from __future__ import annotations
+
+from prometheus_client import Counter, Histogram
+
+# Counter, attempts. result: delivered, postponed, abandoned, superseded (another notifier took
+# over), failed (a bug; the log has the traceback).
+ATTEMPTS = Counter(
+    "tonearm_notifier_attempts_total", "Attempts to hand a mail over, by result.", ["result"]
+)
+# Histogram, seconds: one attempt, from the claim to the record of what became of it.
+ATTEMPT_SECONDS = Histogram(
+    "tonearm_notifier_attempt_seconds",
+    "How long attempts to hand a mail over took.",
+    buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60),
+)
