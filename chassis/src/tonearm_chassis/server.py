@@ -33,6 +33,14 @@ OPTIONS: tuple[tuple[str, int], ...] = (
 )
 
 
+NOTICE_SHARE = 0.1  # of the drain: how long new calls are still taken
+CANCEL_SECONDS = 2.0  # what is cancelled and still there is left behind
+
+
+class BackgroundEnded(Exception):
+    """Background work returned although nobody had told it to stop."""
+
+
 class Background(Protocol):
     """Something that runs beside the server: a consumer, a relay, a reconciler."""
 
@@ -88,22 +96,18 @@ class ServiceRunner:
         """Serve until SIGTERM or SIGINT, then drain.
 
         Health says SERVING once every event in `ready` is set. Raises whatever background work
-        raised, after stopping the rest.
+        raised, after stopping the rest; work that returns before it was told to is a bug, and
+        raises as well.
         """
-        await self._start()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stopping.set)
-        work = [asyncio.create_task(each.run(self.stopping)) for each in background]
-        becoming_ready = asyncio.create_task(self._become_ready(ready))
         try:
-            await self._until_stopping(work)
+            await self._start()
+            await self._work(background, ready)
         finally:
-            becoming_ready.cancel()
-            await self._drain(work)
-        for task in work:
-            if not task.cancelled() and (error := task.exception()):
-                raise error
+            for number in (signal.SIGTERM, signal.SIGINT):
+                loop.remove_signal_handler(number)
 
     async def _start(self) -> None:
         await self._say(health_pb2.HealthCheckResponse.NOT_SERVING)
@@ -112,34 +116,71 @@ class ServiceRunner:
         await self._server.start()
         log.info("server_started", address=self._settings.grpc_address, port=self.port)
 
+    async def _work(self, background: Sequence[Background], ready: Sequence[asyncio.Event]) -> None:
+        work = [asyncio.create_task(each.run(self.stopping)) for each in background]
+        becoming_ready = asyncio.create_task(self._become_ready(ready))
+        try:
+            ended_early = await self._until_stopping(work)
+        finally:
+            becoming_ready.cancel()
+            await asyncio.wait([becoming_ready])
+            await self._drain(work)
+        for task in work:
+            if task.done() and not task.cancelled() and (error := task.exception()):
+                raise error
+        if ended_early:
+            raise BackgroundEnded(", ".join(ended_early))
+
     async def _become_ready(self, ready: Sequence[asyncio.Event]) -> None:
         for event in ready:
             await event.wait()
         await self._say(health_pb2.HealthCheckResponse.SERVING)
         log.info("server_ready")
 
-    async def _until_stopping(self, work: Sequence[asyncio.Task[None]]) -> None:
+    async def _until_stopping(self, work: Sequence[asyncio.Task[None]]) -> list[str]:
+        """Wait for the signal, or for background work to end; name what ended without one."""
         stop = asyncio.create_task(self.stopping.wait())
         await asyncio.wait([stop, *work], return_when=asyncio.FIRST_COMPLETED)
         stop.cancel()
-        for task in work:
-            if task.done() and not self.stopping.is_set():
-                log.error("background_ended", error=repr(task.exception()))
+        ended = [] if self.stopping.is_set() else [task for task in work if task.done()]
+        for task in ended:
+            error = None if task.cancelled() else task.exception()
+            log.error("background_ended", work=_name(task), exc_info=error)
         self.stopping.set()
+        return [_name(task) for task in ended]
 
     async def _drain(self, work: Sequence[asyncio.Task[None]]) -> None:
-        log.info("drain_started", seconds=self._settings.drain_seconds)
+        drain_seconds = self._settings.drain_seconds
+        log.info("drain_started", seconds=drain_seconds)
         await self._say(health_pb2.HealthCheckResponse.NOT_SERVING)
-        stop = asyncio.create_task(self._server.stop(self._settings.drain_seconds))
-        if work:
-            _, late = await asyncio.wait(work, timeout=self._settings.drain_seconds)
-            for task in late:
-                log.warning("background_cancelled")
-                task.cancel()
-            await asyncio.gather(*work, return_exceptions=True)
-        await stop
+        await asyncio.gather(
+            self._stop_serving(drain_seconds), self._stop_working(work, drain_seconds)
+        )
         log.info("drain_finished")
+
+    async def _stop_serving(self, seconds: float) -> None:
+        # Whoever checks health gets the chance to see it and to send new calls elsewhere, before
+        # they are refused.
+        notice = seconds * NOTICE_SHARE
+        await asyncio.sleep(notice)
+        await self._server.stop(seconds - notice)
+
+    async def _stop_working(self, work: Sequence[asyncio.Task[None]], seconds: float) -> None:
+        late: set[asyncio.Task[None]] = set(work)
+        if late:
+            _, late = await asyncio.wait(late, timeout=seconds)
+        for task in late:
+            log.warning("background_cancelled", work=_name(task))
+            task.cancel()
+        if late:
+            _, late = await asyncio.wait(late, timeout=CANCEL_SECONDS)
+        for task in late:
+            log.error("background_stuck", work=_name(task))
 
     async def _say(self, status: int) -> None:
         for name in ("", *self._names):
             await self._health.set(name, status)
+
+
+def _name(task: asyncio.Task[None]) -> str:
+    return getattr(task.get_coro(), "__qualname__", task.get_name())
