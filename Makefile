@@ -30,7 +30,9 @@ RUN := .venv/.run-installed
 DEV := .venv/.dev-installed
 # Stands while pip works; if it is found at the start, an installation was cut off.
 UNFINISHED := .venv/.unfinished
-PIP := $(BIN)/python -m pip --quiet
+# The locks hold every dependency and its hashes. Which index they come from is for the user's own
+# pip configuration to say. What is used gets compiled when it is used.
+PIP := $(BIN)/python -m pip --quiet install --no-deps --no-compile
 
 # A half-made environment, one whose Python is gone, and one that was moved are made anew.
 ifneq ($(shell { test ! -e $(UNFINISHED) && $(BIN)/python -c 'print(open(".venv/.home").read())'; } 2>/dev/null),$(CURDIR))
@@ -71,8 +73,7 @@ clean:  ## Remove what can be made again; data in .tonearm stays
 	rm -rf .venv .build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# The environment. --require-hashes: nothing is installed that the locks do not name. Which index
-# it comes from is for the user's own pip configuration to say.
+# The environment.
 
 # Versions whose wheels are known to exist come first, newer ones are better than nothing.
 CANDIDATES := $(or $(PYTHON),python3 python3.13 python3.12 python3.11 python)
@@ -92,19 +93,21 @@ $(BIN)/python:
 	fi >&2; \
 	$$python -c 'import platform, sys; print("Making .venv with Python", platform.python_version(), "at", sys.executable)'; \
 	rm -rf .venv && mkdir .venv && echo $$PPID > $(UNFINISHED) && printf %s '$(CURDIR)' > .venv/.home && \
-	$$python -m venv .venv
+	$$python -m venv .venv && \
+	sed -n '/^pip==/,/[^\\]$$/p' deploy/local/requirements.lock > .venv/pip.lock && \
+	$(PIP) --require-hashes -r .venv/pip.lock
 
 $(RUN): deploy/local/requirements.lock $(PYPROJECTS) $(CONTRACTS) | $(BIN)/python
 	@echo 'Installing what runs Tonearm ...'
 	@echo $$PPID > $(UNFINISHED)
-	@$(PIP) install --no-deps --require-hashes -r deploy/local/requirements.lock
-	@$(PIP) install --no-deps --no-build-isolation ./protos $(EDITABLE:%=--editable %)
+	@$(PIP) --require-hashes -r deploy/local/requirements.lock
+	@$(PIP) --no-build-isolation ./protos $(EDITABLE:%=--editable %)
 	@rm $(UNFINISHED) && touch $@
 
 $(DEV): requirements-dev.lock $(RUN)
 	@echo 'Installing what tests Tonearm ...'
 	@echo $$PPID > $(UNFINISHED)
-	@$(PIP) install --no-deps --require-hashes -r requirements-dev.lock
+	@$(PIP) --require-hashes -r requirements-dev.lock
 	@rm $(UNFINISHED) && touch $@
 
 # The locks. requirements-dev.lock holds everything at once; the others are cut from it, so that a
@@ -112,8 +115,8 @@ $(DEV): requirements-dev.lock $(RUN)
 
 UPGRADE ?=
 LOCAL := .build/local-distributions.txt
-COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --all-extras --generate-hashes \
-    --no-annotate --custom-compile-command 'make lock' --constraint $(LOCAL) \
+COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest --all-extras \
+    --generate-hashes --no-annotate --custom-compile-command 'make lock' --constraint $(LOCAL) \
     $(foreach name,protos chassis auth-service gateway-service converter-service notifier-service local,--no-emit-package tonearm-$(name))
 CUT = $(COMPILE) --constraint requirements-dev.lock
 
