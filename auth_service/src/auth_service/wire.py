@@ -23,7 +23,9 @@ def account_message(account: Account) -> auth_pb2.Account:
 def token_message(token: AccessToken) -> auth_pb2.LoginResponse:
     """Write an access token."""
     return auth_pb2.LoginResponse(
-        access_token=token.text, token_type="Bearer", expires_in=token.seconds
+        access_token=token.text,
+        token_type="Bearer",  # noqa: S106 - the scheme of RFC 6750, no secret
+        expires_in=token.seconds,
     )
 
 

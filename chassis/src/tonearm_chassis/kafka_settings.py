@@ -56,5 +56,4 @@ class KafkaAccess:
             "reconnect_backoff_max_ms": 500,
             "bootstrap_timeout_ms": 5000,
             "request_timeout_ms": 5000,
-            "metrics_enabled": False,
         }

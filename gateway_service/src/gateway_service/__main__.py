@@ -102,7 +102,7 @@ async def run(
         handler=NewsWorker(ApplyChange(conversions, relay, clock)),
         dead_letters=DeadLetters(producer, topic=wire.DEAD_LETTERS_TOPIC, source=wire.SOURCE),
     )
-    preparation = Preparation(conversions)
+    preparation = Preparation(conversions, videos)
     reminder = Reminder(conversions, relay, clock, settings.remind_seconds)
     runner = ServiceRunner(
         settings,

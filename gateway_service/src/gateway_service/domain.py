@@ -156,21 +156,34 @@ class Conversion:
         """Give the conversion as `change` leaves it; None if the change is old news."""
         if isinstance(change, Notified):
             return None if self.notified else replace(self, notified=True)
-        if self.is_final or change.fence < self.fence:
+        if self.is_final or change.fence < self.fence or self._has_heard(change):
             return None
         heard = replace(self, fence=change.fence, sign_time=now, reminders=0)
+        return heard.changed_by(change, now)
+
+    def _has_heard(self, change: Change) -> bool:
+        match change:
+            case Started(fence=fence):
+                return self.state is State.RUNNING and fence == self.fence
+            case Progressed(fence=fence, progress=progress):
+                return self.state is State.RUNNING and (
+                    fence == self.fence and progress <= self.progress
+                )
+            case _:
+                return False
+
+    def changed_by(
+        self, change: Started | Progressed | Succeeded | Failed, now: datetime
+    ) -> Conversion:
+        """Give the conversion as news that is fresh leaves it."""
         match change:
             case Started():
-                again = self.state is State.RUNNING and change.fence == self.fence
-                return None if again else heard.running_since(change.time)
+                return self.running_since(change.time)
             case Progressed():
-                late = self.state is State.RUNNING and change.progress <= self.progress
-                if late and change.fence == self.fence:
-                    return None
-                return replace(heard.running_since(now), progress=min(change.progress, 1.0))
+                return replace(self.running_since(now), progress=min(change.progress, 1.0))
             case Succeeded():
                 return replace(
-                    heard.running_since(change.time),
+                    self.running_since(change.time),
                     state=State.SUCCEEDED,
                     progress=1.0,
                     audio=change.audio,
@@ -178,7 +191,7 @@ class Conversion:
                 )
             case Failed():
                 return replace(
-                    heard, state=State.FAILED, failure=change.failure, end_time=change.time
+                    self, state=State.FAILED, failure=change.failure, end_time=change.time
                 )
 
     def running_since(self, time: datetime) -> Conversion:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import Any
 from urllib.parse import quote
 
@@ -64,6 +66,10 @@ PAGE_POLICY = (
 )
 
 
+LINGER_BYTES = 8 * 1024 * 1024
+LINGER_SECONDS = 1.0
+
+
 class UploadServicer(upload_pb2_grpc.UploadServiceServicer):
     """The UploadService."""
 
@@ -77,10 +83,15 @@ class UploadServicer(upload_pb2_grpc.UploadServiceServicer):
     ) -> upload_pb2.UploadVideoResponse:
         """Take a video in."""
         caller = await self._tokens.caller(context)
-        first = await anext(aiter(request_iterator), upload_pb2.UploadVideoRequest())
+        messages = aiter(request_iterator)
+        first = await anext(messages, upload_pb2.UploadVideoRequest())
         declared = wire.declaration(first, _content_length(context))
         owner = Owner(AccountId(caller.account_id), caller.email)
-        conversion = await self._upload(owner, declared, _pieces(first, request_iterator))
+        try:
+            conversion = await self._upload(owner, declared, _pieces(first, messages))
+        except domain.Refusal:
+            await _linger(messages)
+            raise
         await context.send_initial_metadata(
             (("x-http-code", "201"), ("location", f"/v1/conversions/{conversion.id}"))
         )
@@ -214,13 +225,27 @@ async def _pieces(
             yield message.video.data
 
 
+async def _linger(messages: AsyncIterator[upload_pb2.UploadVideoRequest]) -> None:
+    """Read on for a moment, so that a sender who only listens at the end hears the refusal.
+
+    A call that ends while its client is sending reaches many clients as a broken stream.
+    """
+    left = LINGER_BYTES
+    with suppress(TimeoutError):
+        async with asyncio.timeout(LINGER_SECONDS):
+            async for message in messages:
+                left -= len(message.video.data)
+                if left < 0:
+                    return
+
+
 def _audio_piece(data: bytes) -> audio_pb2.DownloadAudioResponse:
     body = httpbody_pb2.HttpBody(content_type="audio/mpeg", data=data)
     return audio_pb2.DownloadAudioResponse(audio=body)
 
 
 def _attachment(filename: str) -> str:
-    """Write Content-Disposition (RFC 6266): a plain name for old clients, the true one beside it."""
+    """Write Content-Disposition (RFC 6266): a plain name for old clients beside the true one."""
     plain = "".join(
         each if each.isascii() and each.isprintable() and each not in '"\\%' else "_"
         for each in filename

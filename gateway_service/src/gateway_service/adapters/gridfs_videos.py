@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from gridfs import NoFile
 from gridfs.asynchronous.grid_file import AsyncGridFSBucket
 from pymongo.asynchronous.database import AsyncDatabase
 
 from gateway_service import metrics
 from gateway_service.domain import VideoId
+from tonearm_chassis.gridfs_writer import GridFSWriter, prepare_gridfs
 from tonearm_chassis.mongo import Document, outages
-
-CHUNK_BYTES = 1024 * 1024  # the default of 255 KiB is a relic of MMAPv1 (SERVER-13331)
 
 
 class GridFSVideoStore:
@@ -20,11 +17,16 @@ class GridFSVideoStore:
 
     def __init__(self, database: AsyncDatabase[Document]) -> None:
         """Keep videos in `database`."""
-        self._bucket = AsyncGridFSBucket(database, chunk_size_bytes=CHUNK_BYTES)
+        self._database = database
+        self._bucket = AsyncGridFSBucket(database)
+
+    async def prepare(self) -> None:
+        """Create the indexes. Raises `Outage`."""
+        await prepare_gridfs(self._database)
 
     def begin(self, video_id: VideoId) -> GridFSVideoSink:
-        """Open an upload stream; its chunks come first and its file document last."""
-        return GridFSVideoSink(self._bucket.open_upload_stream_with_id(video_id, "video"))
+        """Open a writer; the name of the video stays with its conversion."""
+        return GridFSVideoSink(GridFSWriter(self._database, video_id, "video"))
 
     async def delete(self, video_id: VideoId) -> None:
         """Delete chunks and file document."""
@@ -36,24 +38,21 @@ class GridFSVideoStore:
 
 
 class GridFSVideoSink:
-    """A `VideoSink` over a GridFS upload stream, which holds at most a few chunks in memory."""
+    """A `VideoSink` that counts what it writes."""
 
-    def __init__(self, stream: Any) -> None:
-        """Write into `stream`."""
-        self._stream = stream
+    def __init__(self, writer: GridFSWriter) -> None:
+        """Write with `writer`."""
+        self._writer = writer
 
     async def write(self, piece: bytes) -> None:
         """Write the next bytes."""
-        with outages():
-            await self._stream.write(piece)
+        await self._writer.write(piece)
         metrics.UPLOADED_BYTES.inc(len(piece))
 
     async def commit(self) -> None:
-        """Write the file document: from now on the video can be found."""
-        with outages():
-            await self._stream.close()
+        """Make the video readable."""
+        await self._writer.commit()
 
     async def abort(self) -> None:
-        """Delete the chunks, and the file document if it was written."""
-        with outages():
-            await self._stream.abort()
+        """Delete what was written."""
+        await self._writer.abort()

@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Protocol
 
 from tenacity import AsyncRetrying, retry_if_exception_type, wait_random_exponential
 
-from gateway_service.adapters.mongo_conversions import MongoConversionStore
 from tonearm_chassis.errors import Outage
+
+
+class Preparable(Protocol):
+    """A store that wants its indexes."""
+
+    async def prepare(self) -> None:
+        """Create them; a repeat changes nothing. Raises `Outage`."""
+        ...
 
 
 class Preparation:
     """A `Background` that creates the indexes, waiting for a store that is still starting."""
 
-    def __init__(self, conversions: MongoConversionStore) -> None:
-        """Prepare `conversions`."""
-        self._conversions = conversions
+    def __init__(self, *stores: Preparable) -> None:
+        """Prepare these stores."""
+        self._stores = stores
         self.done = asyncio.Event()
 
     async def run(self, stopping: asyncio.Event) -> None:
@@ -30,5 +38,6 @@ class Preparation:
             wait=wait_random_exponential(multiplier=0.1, max=2),
         ):
             with attempt:
-                await self._conversions.prepare()
+                for store in self._stores:
+                    await store.prepare()
         self.done.set()
