@@ -1,0 +1,90 @@
+"""What callers see when a service is away, and how soon they see it back."""
+
+from __future__ import annotations
+
+import asyncio
+
+import grpc
+import httpx
+import pytest
+
+from tonearm.notifier.v1 import notifier_pb2, notifier_pb2_grpc
+
+from .errors import refusal, rpc_refusal
+from .fakes import Context, Journal, refuse
+from .stack import Edge
+
+
+async def test_a_service_that_was_killed_is_a_503_and_the_others_go_on(
+    fragile_edge: Edge,
+) -> None:
+    async with fragile_edge.client("127.0.0.1") as client:
+        client.headers.update(fragile_edge.bearer())
+        await fragile_edge.stop("notifier")
+
+        away = await client.get("/v1/deliveries")
+        other = await client.get("/v1/conversions")
+        await fragile_edge.restart("notifier")
+        back = await client.get("/v1/deliveries")
+
+    assert refusal(away) == (503, "UPSTREAM_UNAVAILABLE", 14)
+    assert away.headers["retry-after"] == "1"
+    assert other.status_code == httpx.codes.OK
+    assert back.status_code == httpx.codes.OK
+
+
+async def test_over_grpc_a_killed_service_is_unavailable_with_the_same_reason(
+    fragile_edge: Edge,
+) -> None:
+    await fragile_edge.stop("notifier")
+
+    async with grpc.aio.insecure_channel(fragile_edge.address) as channel:
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await notifier_pb2_grpc.NotifierServiceStub(channel).ListDeliveries(
+                notifier_pb2.ListDeliveriesRequest(),
+                metadata=list(fragile_edge.bearer().items()),
+            )
+
+    assert rpc_refusal(caught.value) == (grpc.StatusCode.UNAVAILABLE, "UPSTREAM_UNAVAILABLE")
+
+
+async def test_a_read_outlives_a_short_restart(fragile_edge: Edge) -> None:
+    async with fragile_edge.client("127.0.0.1") as client:
+        await fragile_edge.stop("gateway")
+        reading = asyncio.create_task(client.get("/v1/conversions", headers=fragile_edge.bearer()))
+        await asyncio.sleep(0.2)
+        await fragile_edge.restart("gateway")
+
+        answer = await reading
+
+    assert answer.status_code == httpx.codes.OK
+
+
+async def test_a_read_is_tried_again_when_a_service_says_unavailable(
+    member: httpx.AsyncClient, journal: Journal
+) -> None:
+    async def once(context: Context) -> None:
+        del journal.reactions["GetConversion"]
+        await refuse(grpc.StatusCode.UNAVAILABLE, "STORE_AWAY")(context)
+
+    journal.reactions["GetConversion"] = once
+
+    answer = await member.get("/v1/conversions/c1")
+
+    assert answer.status_code == httpx.codes.OK
+    assert len(journal.calls) == 2
+
+
+@pytest.mark.parametrize(
+    ("rpc", "path"),
+    [("CreateAccount", "/v1/accounts"), ("UploadVideo", "/v1/conversions?filename=a.mp4")],
+)
+async def test_a_write_is_never_repeated_by_the_edge(
+    member: httpx.AsyncClient, journal: Journal, rpc: str, path: str
+) -> None:
+    journal.reactions[rpc] = refuse(grpc.StatusCode.UNAVAILABLE, "STORE_AWAY")
+
+    answer = await member.post(path, content=b"{}")
+
+    assert refusal(answer) == (503, "STORE_AWAY", 14)
+    assert len(journal.calls) == 1
