@@ -15,6 +15,8 @@ from tonearm_chassis import tracing
 
 SPEC_VERSION = "1.0"
 CONTENT_TYPE = "application/protobuf"
+PREFIX = "ce_"
+CORE = frozenset({"ce_specversion", "ce_id", "ce_source", "ce_type", "ce_time"})
 
 Headers = list[tuple[str, bytes]]
 M = TypeVar("M", bound=Message)
@@ -39,6 +41,8 @@ class Envelope:
     time: datetime
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
     traceparent: str = ""
+    extensions: tuple[tuple[str, str], ...] = ()
+    """CloudEvents extension attributes: lower-case letters and digits -> text."""
 
     @classmethod
     def of(cls, message: Message, *, key: str, source: str, time: datetime) -> Envelope:
@@ -73,6 +77,7 @@ class Envelope:
         }
         if self.traceparent:
             pairs["traceparent"] = self.traceparent
+        pairs |= {f"{PREFIX}{name}": text for name, text in self.extensions}
         return [(name, value.encode()) for name, value in pairs.items()]
 
     @classmethod
@@ -89,9 +94,21 @@ class Envelope:
                 key=(key or b"").decode(),
                 payload=value or b"",
                 source=texts["ce_source"],
-                time=datetime.fromisoformat(texts["ce_time"]),
+                time=_moment(texts["ce_time"]),
                 id=texts["ce_id"],
                 traceparent=texts.get("traceparent", ""),
+                extensions=tuple(
+                    (name.removeprefix(PREFIX), text)
+                    for name, text in texts.items()
+                    if name.startswith(PREFIX) and name not in CORE
+                ),
             )
         except (KeyError, ValueError) as error:
             raise MalformedEvent(str(error)) from error
+
+
+def _moment(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:  # RFC 3339 has no such thing; it could mean any hour
+        raise ValueError("ce_time: no offset from UTC")
+    return moment

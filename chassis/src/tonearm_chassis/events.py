@@ -7,6 +7,10 @@ from typing import Protocol
 from tonearm_chassis.envelope import Envelope
 
 
+class UnsendableEvent(Exception):
+    """An event that the bus will never take: too large, or for a topic that cannot be."""
+
+
 class EventProducer(Protocol):
     """Where events go."""
 
@@ -14,7 +18,7 @@ class EventProducer(Protocol):
         """Send an event and wait until the bus has it for good.
 
         Raises `Outage` if it did not within its delivery timeout; the event may have arrived all
-        the same, so a repeat can make a duplicate.
+        the same, so a repeat can make a duplicate. Raises `UnsendableEvent` if a repeat is vain.
         """
         ...
 
