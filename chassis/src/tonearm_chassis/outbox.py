@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -10,7 +11,7 @@ from pymongo.asynchronous.collection import AsyncCollection
 
 from tonearm_chassis.envelope import Envelope
 from tonearm_chassis.errors import Outage
-from tonearm_chassis.events import EventProducer
+from tonearm_chassis.events import EventProducer, UnsendableEvent
 from tonearm_chassis.logs import get_log
 from tonearm_chassis.mongo import Document, outages
 
@@ -33,7 +34,10 @@ class Outbox(Protocol):
     """What is promised and not yet published."""
 
     async def pending(self, limit: int) -> list[OutboxEntry]:
-        """List the oldest entries. Raises `Outage`."""
+        """List entries of at most `limit` documents, each document's in the order of promise.
+
+        Raises `Outage`.
+        """
         ...
 
     async def mark_published(self, entry: OutboxEntry) -> None:
@@ -52,6 +56,7 @@ def entry_document(topic: str, envelope: Envelope) -> Document:
         "source": envelope.source,
         "time": envelope.time,
         "traceparent": envelope.traceparent,
+        "extensions": [list(pair) for pair in envelope.extensions],
     }
 
 
@@ -68,13 +73,16 @@ class MongoOutbox:
             await self._collection.create_index("outbox.id", name="outbox", sparse=True)
 
     async def pending(self, limit: int) -> list[OutboxEntry]:
-        """List the entries of at most `limit` documents."""
+        """List the entries of at most `limit` documents, the oldest promise first."""
         with outages():
             documents = await self._collection.find(
                 {"outbox.id": {"$gt": ""}}, {"outbox": 1}, limit=limit
             ).to_list()
-        entries = [_entry(document["_id"], each) for document in documents for each in document["outbox"]]
-        return sorted(entries, key=lambda entry: entry.envelope.time)
+        # By their first entries: within a document its own order counts, not its writers' clocks.
+        documents.sort(key=lambda document: document["outbox"][0]["time"])
+        return [
+            _entry(document["_id"], each) for document in documents for each in document["outbox"]
+        ]
 
     async def mark_published(self, entry: OutboxEntry) -> None:
         """Take the entry out of its document."""
@@ -96,6 +104,7 @@ def _entry(document_id: str, stored: dict[str, Any]) -> OutboxEntry:
             time=stored["time"],
             id=stored["id"],
             traceparent=stored["traceparent"],
+            extensions=tuple((name, text) for name, text in stored.get("extensions", ())),
         ),
     )
 
@@ -114,26 +123,46 @@ class Relay:
         self._woken.set()
 
     async def run(self, stopping: asyncio.Event) -> None:
-        """Relay until `stopping` is set, then once more."""
+        """Relay until `stopping` is set, then once more, unless the bus or the store is away."""
         stop = asyncio.create_task(stopping.wait())
         try:
+            working = True
             while not stopping.is_set():
+                working = await self._relay()
+                if not stopping.is_set():
+                    await self._wait(stop)
+            if working:
                 await self._relay()
-                woken = asyncio.create_task(self._woken.wait())
-                await asyncio.wait(
-                    [woken, stop], timeout=POLL_SECONDS, return_when=asyncio.FIRST_COMPLETED
-                )
-                woken.cancel()
-                self._woken.clear()
-            await self._relay()
         finally:
             stop.cancel()
 
-    async def _relay(self) -> None:
+    async def _wait(self, stop: asyncio.Task[bool]) -> None:
+        woken = asyncio.create_task(self._woken.wait())
+        await asyncio.wait([woken, stop], timeout=POLL_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+        woken.cancel()
+        self._woken.clear()
+
+    async def _relay(self) -> bool:
+        """Publish until nothing is pending that can be; tell whether bus and store are there."""
         try:
             while entries := await self._outbox.pending(BATCH):
-                for entry in entries:
-                    await self._producer.send(entry.topic, entry.envelope)
-                    await self._outbox.mark_published(entry)
+                if not await self._publish(entries):
+                    break
         except Outage as error:
             log.warning("relay_waits", cause=str(error))
+            return False
+        return True
+
+    async def _publish(self, entries: Sequence[OutboxEntry]) -> int:
+        """Publish entries and tell how many of them the bus took."""
+        published = 0
+        for entry in entries:
+            try:
+                await self._producer.send(entry.topic, entry.envelope)
+            except UnsendableEvent:
+                # It stays where it is, for people to look at, and must not hold up the others.
+                log.exception("event_unsendable", type=entry.envelope.type, id=entry.envelope.id)
+                continue
+            await self._outbox.mark_published(entry)
+            published += 1
+        return published
