@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
+from functools import partial
 from typing import Any
 
 from kafka import KafkaProducer
-from kafka.errors import KafkaError
+from kafka.errors import InvalidTopicError, KafkaError, MessageSizeTooLargeError
 
 from tonearm_chassis import metrics
 from tonearm_chassis.envelope import Envelope
 from tonearm_chassis.errors import Outage
+from tonearm_chassis.events import UnsendableEvent
+from tonearm_chassis.kafka_clients import open_client
 from tonearm_chassis.kafka_settings import KafkaAccess
-from tonearm_chassis.kafka_topics import ensure_topics
+from tonearm_chassis.kafka_topics import TopicAdmin
+from tonearm_chassis.threads import in_thread
 
-DELIVERY_SECONDS = 10.0
-# What kafka-python blocks for on top of the delivery: connecting and fetching metadata.
-SEND_SECONDS = 2 * DELIVERY_SECONDS
+DELIVERY_SECONDS = 5.0
+# What kafka-python blocks for on top of the delivery: connecting, topics and metadata.
+SEND_SECONDS = 4 * DELIVERY_SECONDS
+CLOSE_SECONDS = 2.0
+SENDS_AT_ONCE = 16  # each has a thread
 
 
 class KafkaEventProducer:
@@ -30,55 +36,75 @@ class KafkaEventProducer:
         self._topics = topics
         self._lock = threading.Lock()
         self._producer: Any = None
-        self._threads = ThreadPoolExecutor(4, thread_name_prefix="kafka-producer")
+        self._places = asyncio.Semaphore(SENDS_AT_ONCE)
 
     async def send(self, topic: str, envelope: Envelope) -> None:
         """Send an event and wait for all in-sync replicas; see `EventProducer`."""
-        loop = asyncio.get_running_loop()
-        sending = loop.run_in_executor(self._threads, self._send, topic, envelope)
         try:
-            await asyncio.wait_for(sending, SEND_SECONDS)
+            async with asyncio.timeout(SEND_SECONDS), self._places:
+                await in_thread(partial(self._send, topic, envelope), "kafka-send")
         except TimeoutError:
-            message = f"kafka: no acknowledgement within {SEND_SECONDS:.0f} s"
-            raise Outage(message) from None
+            raise Outage(f"kafka: no acknowledgement within {SEND_SECONDS:.0f} s") from None
         metrics.EVENTS_PUBLISHED.labels(envelope.type).inc()
 
     async def close(self) -> None:
-        """Send what is under way and disconnect; bounded by the delivery timeout."""
-        await asyncio.get_running_loop().run_in_executor(self._threads, self._drop)
-        self._threads.shutdown(wait=False)
+        """Send what is under way and disconnect; gives up after `CLOSE_SECONDS`."""
+        with self._lock:
+            producer, self._producer = self._producer, None
+        if producer is not None:
+            closing_down = in_thread(partial(_close, producer, CLOSE_SECONDS), "kafka-close")
+            await asyncio.wait([closing_down], timeout=CLOSE_SECONDS + 1)
 
     def _send(self, topic: str, envelope: Envelope) -> None:
+        producer = self._connected()
         try:
-            self._connected().send(
+            producer.send(
                 topic,
                 key=envelope.key.encode(),
                 value=envelope.payload,
                 headers=envelope.headers(),
             ).get(timeout=DELIVERY_SECONDS)
+        except (MessageSizeTooLargeError, InvalidTopicError) as error:
+            raise UnsendableEvent(repr(error)) from error
         except KafkaError as error:
             # A broker that was wiped answers UnknownProducerId for ever, and a lost topic is
             # only found by asking again: a new producer costs little, so any failure makes one.
-            self._drop()
-            message = f"kafka: {error!r}"
-            raise Outage(message) from error
+            self._replace(producer)
+            raise Outage(f"kafka: {error!r}") from error
 
-    def _connected(self) -> Any:
+    def _connected(self) -> Any:  # noqa: ANN401 - kafka-python has no types
         with self._lock:
             if self._producer is None:
-                ensure_topics(self._access, self._topics)
-                self._producer = KafkaProducer(
-                    **self._access.client_options(),
-                    acks="all",
-                    enable_idempotence=True,
-                    linger_ms=0,
-                    max_block_ms=int(DELIVERY_SECONDS * 1000),
-                    delivery_timeout_ms=int(DELIVERY_SECONDS * 1000),
-                )
+                with closing(TopicAdmin(self._access)) as admin:
+                    admin.ensure(self._topics)
+                self._producer = self._open()
             return self._producer
 
-    def _drop(self) -> None:
+    def _open(self) -> Any:  # noqa: ANN401 - kafka-python has no types
+        return open_client(
+            KafkaProducer,
+            self._access,
+            acks="all",
+            enable_idempotence=True,
+            linger_ms=0,
+            max_block_ms=int(DELIVERY_SECONDS * 1000),
+            delivery_timeout_ms=int(DELIVERY_SECONDS * 1000),
+        )
+
+    def _replace(self, failed: Any) -> None:  # noqa: ANN401 - kafka-python has no types
         with self._lock:
-            producer, self._producer = self._producer, None
-        if producer is not None:
-            producer.close(timeout=1)
+            if self._producer is not failed:
+                return  # another thread saw it first; the new one is not to blame
+            self._producer = None
+        # Elsewhere: closing waits for what others have under way in it.
+        threading.Thread(
+            target=_close, args=(failed, DELIVERY_SECONDS), name="kafka-close", daemon=True
+        ).start()
+
+
+def _close(producer: Any, seconds: float) -> None:  # noqa: ANN401 - kafka-python has no types
+    # It raises what it could not flush, and then is still open; the second time nothing is left.
+    for _ in range(2):
+        with suppress(KafkaError):
+            producer.close(timeout=seconds)
+            return

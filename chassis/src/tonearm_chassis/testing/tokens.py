@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -42,7 +41,7 @@ class TokenIssuer:
             "alg": ALGORITHM,
         }
 
-    def token(self, account_id: str, email: str = "", **changes: Any) -> str:
+    def token(self, account_id: str, email: str = "", **changes: object) -> str:
         """Sign a token for an account; `changes` replace claims."""
         now = int(time.time())
         claims = {
@@ -59,9 +58,11 @@ class TokenIssuer:
             claims, self._key, algorithm=ALGORITHM, headers={"kid": self._kid, "typ": TOKEN_TYPE}
         )
 
-    def metadata(self, account_id: str, **changes: Any) -> tuple[tuple[str, str], ...]:
+    def metadata(
+        self, account_id: str, email: str = "", **changes: object
+    ) -> tuple[tuple[str, str], ...]:
         """Give call metadata that carries a token for an account."""
-        return (("authorization", f"Bearer {self.token(account_id, **changes)}"),)
+        return (("authorization", f"Bearer {self.token(account_id, email, **changes)}"),)
 
     def verifier(self) -> TokenVerifier:
         """Make a verifier that trusts this issuer."""
