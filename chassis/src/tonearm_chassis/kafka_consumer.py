@@ -4,35 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
-from collections.abc import Iterator
-from concurrent.futures import Future, wait
-from contextlib import closing
+from concurrent.futures import CancelledError
+from contextlib import closing, suppress
+from functools import partial
 from typing import Any
 
 import structlog
-from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
-from kafka.structs import OffsetAndMetadata
 
 from tonearm_chassis import tracing
-from tonearm_chassis.dead_letters import DeadLetters
+from tonearm_chassis.dead_letters import DeadLetters, Record
 from tonearm_chassis.envelope import Envelope, MalformedEvent
 from tonearm_chassis.errors import Outage
 from tonearm_chassis.events import EventHandler
+from tonearm_chassis.kafka_reader import BrokerReplaced, KafkaReader
 from tonearm_chassis.kafka_settings import KafkaAccess
-from tonearm_chassis.kafka_topics import ensure_topics, topic_ids
 from tonearm_chassis.logs import get_log
+from tonearm_chassis.threads import in_thread
 
 log = get_log(__name__)
 
-POLL_MS = 200
 REOPEN_SECONDS = 1.0
-WIPE_CHECK_SECONDS = 3.0
-
-
-class BrokerReplaced(Exception):
-    """The topics are not the ones this consumer subscribed to: positions mean nothing now."""
+CLOSE_SECONDS = 2.0
 
 
 class Abandoned(Exception):
@@ -64,22 +57,27 @@ class KafkaEventConsumer:
         self._stop = threading.Event()
         self._abandoned = threading.Event()
         self.assigned = asyncio.Event()
-        """Set once partitions are first assigned: the service is ready to pick up work."""
+        """Set once this consumer first takes part: the service is ready to pick up work."""
 
     async def run(self, stopping: asyncio.Event) -> None:
-        """Consume until `stopping` is set; the event under way is finished first."""
+        """Consume until `stopping` is set; the event under way is finished first.
+
+        Cancelled, it gives the event under way up, to come again, and returns soon.
+        """
         loop = asyncio.get_running_loop()
-        thread: asyncio.Future[Any] = loop.run_in_executor(None, self._consume_for_ever, loop)
+        thread: asyncio.Future[Any] = in_thread(
+            partial(self._consume_for_ever, loop), f"kafka-{self._group}"
+        )
         stop: asyncio.Future[Any] = asyncio.create_task(stopping.wait())
         try:
-            await asyncio.wait({thread, stop}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait([thread, stop], return_when=asyncio.FIRST_COMPLETED)
             self._stop.set()
             await asyncio.shield(thread)
         finally:
             stop.cancel()
             self._stop.set()
             self._abandoned.set()
-            await thread
+            await asyncio.wait([thread], timeout=CLOSE_SECONDS)
 
     def _consume_for_ever(self, loop: asyncio.AbstractEventLoop) -> None:
         while not self._stop.is_set():
@@ -92,72 +90,25 @@ class KafkaEventConsumer:
                 self._stop.wait(REOPEN_SECONDS)
 
     def _consume(self, loop: asyncio.AbstractEventLoop) -> None:
-        ids = ensure_topics(self._access, self._topics)
-        with closing(self._open()) as consumer:
-            for record in self._records(consumer, ids, loop):
-                running = asyncio.run_coroutine_threadsafe(self._apply(record), loop)
-                self._wait(consumer, running)
-                partition = TopicPartition(record.topic, record.partition)
-                consumer.commit({partition: OffsetAndMetadata(record.offset + 1, "", -1)})
+        assigned = partial(self._tell, loop, self.assigned)
+        with closing(KafkaReader(self._access, self._group, self._topics, assigned)) as reader:
+            for record in reader.records(self._stop.is_set):
+                work = asyncio.run_coroutine_threadsafe(self._apply(record), loop)
+                if not reader.stay_until_done(work, self._abandoned.is_set):
+                    work.cancel()
+                    raise Abandoned(self._group)
+                try:
+                    work.result()
+                except CancelledError:  # the loop ends, and its tasks with it
+                    raise Abandoned(self._group) from None
+                reader.commit(record)
 
-    def _open(self) -> Any:
-        consumer = KafkaConsumer(
-            **self._access.client_options(),
-            group_id=self._group,
-            enable_auto_commit=False,
-            auto_offset_reset="earliest",
-            max_poll_records=1,
-            fetch_max_wait_ms=POLL_MS,
-            session_timeout_ms=10_000,
-            heartbeat_interval_ms=3_000,
-        )
-        if self._access.assignment == "group":
-            consumer.subscribe(list(self._topics))
-        else:
-            consumer.assign(
-                [
-                    TopicPartition(topic, number)
-                    for topic in self._topics
-                    for number in consumer.partitions_for_topic(topic) or ()
-                ]
-            )
-        return consumer
+    @staticmethod
+    def _tell(loop: asyncio.AbstractEventLoop, event: asyncio.Event) -> None:
+        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            loop.call_soon_threadsafe(event.set)
 
-    def _records(
-        self, consumer: Any, ids: dict[str, str], loop: asyncio.AbstractEventLoop
-    ) -> Iterator[Any]:
-        checked = time.monotonic()
-        while not self._stop.is_set():
-            batches = consumer.poll(timeout_ms=POLL_MS, max_records=1)
-            if consumer.assignment() and not self.assigned.is_set():
-                loop.call_soon_threadsafe(self.assigned.set)
-            for batch in batches.values():
-                yield from batch
-            if time.monotonic() - checked > WIPE_CHECK_SECONDS:
-                # A replaced broker raises nothing here: the old position just never fills.
-                if topic_ids(self._access, self._topics) != ids:
-                    raise BrokerReplaced(self._group)
-                checked = time.monotonic()
-
-    def _wait(self, consumer: Any, running: Future[None]) -> None:
-        """Wait for the handler, polling all the while; raise what it raised."""
-        try:
-            while not self._abandoned.is_set():
-                if wait([running], timeout=POLL_MS / 1000).done:
-                    return running.result()
-                self._keep_membership(consumer)
-            running.cancel()
-            raise Abandoned(self._group)
-        finally:
-            consumer.resume(*consumer.paused())
-
-    def _keep_membership(self, consumer: Any) -> None:
-        consumer.pause(*consumer.assignment())
-        # A rebalance may hand over partitions that are not paused yet: put their records back.
-        for partition, batch in consumer.poll(timeout_ms=0).items():
-            consumer.seek(partition, batch[0].offset)
-
-    async def _apply(self, record: Any) -> None:
+    async def _apply(self, record: Record) -> None:
         try:
             envelope = Envelope.from_record(record.key, record.value, record.headers)
         except MalformedEvent as error:

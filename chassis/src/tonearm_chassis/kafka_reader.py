@@ -1,0 +1,158 @@
+"""Read topics record by record, and stay a member while a record is worked on. Blocks."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, wait
+from contextlib import suppress
+from typing import Any
+
+from kafka import ConsumerRebalanceListener, KafkaConsumer, TopicPartition
+from kafka.errors import (
+    CommitFailedError,
+    IllegalGenerationError,
+    KafkaError,
+    RebalanceInProgressError,
+    RetriableError,
+    UnknownMemberIdError,
+)
+from kafka.structs import OffsetAndMetadata
+
+from tonearm_chassis.dead_letters import Record
+from tonearm_chassis.errors import Outage
+from tonearm_chassis.kafka_clients import open_client
+from tonearm_chassis.kafka_settings import KafkaAccess
+from tonearm_chassis.kafka_topics import TopicAdmin
+from tonearm_chassis.logs import get_log
+
+log = get_log(__name__)
+
+POLL_MS = 200
+COMMIT_MS = 3_000
+CLOSE_MS = 1_000
+TOPICS_CHECK_SECONDS = 3.0
+
+# The group moved on, or the broker is away: the event may come again, to us or to another member.
+PASSING = (
+    CommitFailedError,
+    IllegalGenerationError,
+    RebalanceInProgressError,
+    RetriableError,
+    UnknownMemberIdError,
+)
+
+
+class BrokerReplaced(Exception):
+    """The topics are not the ones this consumer subscribed to: positions mean nothing now."""
+
+
+class KafkaReader:
+    """A kafka-python consumer; to be used by one thread, and closed by it."""
+
+    def __init__(
+        self, access: KafkaAccess, group: str, topics: tuple[str, ...], assigned: Callable[[], None]
+    ) -> None:
+        """Connect and subscribe, calling `assigned` once partitions are; raises `Outage`."""
+        self._group = group
+        self._names = topics
+        self._admin = TopicAdmin(access)
+        self._checked = time.monotonic()
+        try:
+            self._topics = self._admin.ensure(topics)
+            self._consumer = _consumer(access, group)
+        except Outage:
+            self._admin.close()
+            raise
+        if access.assignment == "group":
+            self._consumer.subscribe(list(topics), listener=_Listener(assigned))
+        else:
+            self._consumer.assign(
+                [
+                    TopicPartition(name, number)
+                    for name, topic in self._topics.items()
+                    for number in topic.partitions
+                ]
+            )
+            assigned()
+
+    def close(self) -> None:
+        """Leave the group and disconnect, in bounded time."""
+        self._admin.close()
+        with suppress(KafkaError):
+            self._consumer.close(timeout_ms=CLOSE_MS)
+
+    def records(self, stopped: Callable[[], bool]) -> Iterator[Record]:
+        """Give record after record until `stopped`; raises `BrokerReplaced` or a KafkaError."""
+        while not stopped():
+            for batch in self._consumer.poll(timeout_ms=POLL_MS, max_records=1).values():
+                yield from batch
+            self._check_topics()
+
+    def stay_until_done(self, work: Future[None], stopped: Callable[[], bool]) -> bool:
+        """Wait for work on a record, a member all the while; tell whether it was done."""
+        try:
+            while not wait([work], timeout=POLL_MS / 1000).done:
+                if stopped():
+                    return False
+                self._stay()
+            return True
+        finally:
+            self._consumer.resume(*self._consumer.paused())
+
+    def commit(self, record: Record) -> None:
+        """Mark a record as done. What keeps that from Kafka only makes the record come again."""
+        partition = TopicPartition(record.topic, record.partition)
+        try:
+            self._consumer.commit(
+                {partition: OffsetAndMetadata(record.offset + 1, "", -1)}, timeout_ms=COMMIT_MS
+            )
+        except PASSING as error:
+            log.warning("offset_not_committed", group=self._group, cause=repr(error))
+
+    def _stay(self) -> None:
+        self._consumer.pause(*self._consumer.assignment())
+        try:
+            # A rebalance may hand over partitions that are not paused yet: put their records back.
+            for partition, batch in self._consumer.poll(timeout_ms=0).items():
+                self._consumer.seek(partition, batch[0].offset)
+        except KafkaError as error:
+            # Work under way is finished all the same: it would only be repeated.
+            log.warning("membership_uncertain", group=self._group, cause=repr(error))
+
+    def _check_topics(self) -> None:
+        if time.monotonic() - self._checked < TOPICS_CHECK_SECONDS:
+            return
+        with suppress(Outage):  # away is not replaced: the consumer reconnects by itself
+            # A replaced broker raises nothing in the consumer: its position just never fills.
+            if self._admin.topics(self._names) != self._topics:
+                raise BrokerReplaced(self._group)
+        self._checked = time.monotonic()
+
+
+class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # it has no types
+    """Tells that this member takes part, even if there are fewer partitions than members."""
+
+    def __init__(self, assigned: Callable[[], None]) -> None:
+        self._assigned = assigned
+
+    def on_partitions_revoked(self, revoked: object) -> None:
+        """Do nothing: what is under way is committed, or comes again."""
+
+    def on_partitions_assigned(self, assigned: object) -> None:  # noqa: ARG002 - which does not matter
+        """Tell it."""
+        self._assigned()
+
+
+def _consumer(access: KafkaAccess, group: str) -> Any:  # noqa: ANN401 - kafka-python has no types
+    return open_client(
+        KafkaConsumer,
+        access,
+        group_id=group,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        max_poll_records=1,
+        fetch_max_wait_ms=POLL_MS,
+        session_timeout_ms=10_000,
+        heartbeat_interval_ms=3_000,
+    )
