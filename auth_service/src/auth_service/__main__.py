@@ -74,7 +74,10 @@ async def main() -> None:
         ],
         rpc.TABLE,
     )
-    await runner.run([preparation], ready=[preparation.done])
+    try:
+        await runner.run([preparation], ready=[preparation.done])
+    finally:
+        await database.close()
 
 
 if __name__ == "__main__":

@@ -44,6 +44,11 @@ class Database:
         """Bring the tables up to date, waiting a minute for a database that is still starting."""
         await asyncio.get_running_loop().run_in_executor(self._threads, self._migrate)
 
+    async def close(self) -> None:
+        """Close all connections."""
+        await asyncio.get_running_loop().run_in_executor(self._threads, self._engine.dispose)
+        self._threads.shutdown(wait=False)
+
     def _run(self, work: Callable[[Connection], T]) -> T:
         try:
             with self._engine.begin() as connection:
