@@ -1,0 +1,169 @@
+"""Install each service's wheel alone in an empty environment, and start it there."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import grpc
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from .tree import CHASSIS, PROTOS, ROOT, SERVICES, Distribution
+
+EX_CONFIG = 78
+START_SECONDS = 40
+STOP_SECONDS = 20
+
+# Nobody listens on port 1: a service starts whether or not the others are there.
+NOBODY = "127.0.0.1:1"
+MONGODB = f"mongodb://{NOBODY}/?serverSelectionTimeoutMS=500"
+NEEDED = {
+    "auth_service": {
+        "DATABASE_URL": f"mysql+pymysql://auth:secret@{NOBODY}/auth",
+        "KEY_ENCRYPTION_SECRET": "correct horse battery staple 0123456789",
+    },
+    "gateway_service": {
+        "MONGODB_URI": MONGODB,
+        "KAFKA_BOOTSTRAP_SERVERS": NOBODY,
+        "AUTH_ADDRESS": NOBODY,
+    },
+    "converter_service": {"MONGODB_URI": MONGODB, "KAFKA_BOOTSTRAP_SERVERS": NOBODY},
+    "notifier_service": {
+        "MONGODB_URI": MONGODB,
+        "KAFKA_BOOTSTRAP_SERVERS": NOBODY,
+        "SMTP_ADDRESS": NOBODY,
+        "MAIL_FROM": "tonearm@example.org",
+        "PUBLIC_URL": f"http://{NOBODY}",
+        "AUTH_ADDRESS": NOBODY,
+    },
+}
+
+services = pytest.mark.parametrize("service", SERVICES, ids=lambda service: service.directory)
+pytestmark = pytest.mark.timeout(420)  # the first test pays for the four environments
+
+
+def pip(*arguments: str) -> str:
+    """Run pip; what it said is in the error if it fails."""
+    done = subprocess.run(
+        [sys.executable, "-m", "pip", "--disable-pip-version-check", *arguments],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        pytest.fail(f"pip {' '.join(arguments)}\n{done.stdout}", pytrace=False)
+    return done.stdout
+
+
+@pytest.fixture(scope="session")
+def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory with the wheels of the contracts, the chassis and the four services."""
+    directory = tmp_path_factory.mktemp("wheels")
+    sources = [f"./{it.directory}" for it in (PROTOS, CHASSIS, *SERVICES)]
+    options = ["--quiet", "--no-deps", "--no-build-isolation", "--wheel-dir", str(directory)]
+    pip("wheel", *options, *sources)
+    return directory
+
+
+@pytest.fixture(scope="session")
+def pythons(wheels: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The interpreters of four environments, each with one service and what its lock names."""
+    root = tmp_path_factory.mktemp("alone")
+
+    def install(service: Distribution) -> tuple[str, Path]:
+        environment = root / service.directory
+        subprocess.run([sys.executable, "-m", "venv", "--without-pip", environment], check=True)
+        python = environment / "bin/python"
+        into = ["--python", str(python), "install", "--quiet", "--no-deps", "--no-compile"]
+        pip(*into, "--require-hashes", "-r", f"{service.directory}/requirements.lock")
+        distributions = ("protos", "chassis", service.directory)
+        names = [f"tonearm-{name.replace('_', '-')}" for name in distributions]
+        pip(*into, "--no-index", "--find-links", str(wheels), *names)
+        return service.directory, python
+
+    with ThreadPoolExecutor(2) as pool:
+        return dict(pool.map(install, SERVICES))
+
+
+def free_address() -> str:
+    """Find an address on which nobody listens."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return f"127.0.0.1:{listener.getsockname()[1]}"
+
+
+@contextmanager
+def started(
+    python: Path, service: Distribution, environment: dict[str, str], directory: Path
+) -> Iterator[subprocess.Popen[str]]:
+    """Run a service with this environment and no other; kill it if it outlives the block."""
+    with subprocess.Popen(
+        [python, "-m", str(service.package)],
+        cwd=directory,
+        env={"PATH": os.defpath, **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+@services
+def test_the_lock_holds_all_that_the_wheels_ask_for(
+    service: Distribution, pythons: dict[str, Path]
+) -> None:
+    said = pip("--python", str(pythons[service.directory]), "check")
+
+    assert "No broken requirements found" in said
+
+
+@services
+def test_a_service_without_settings_names_them_all_and_ends(
+    service: Distribution, pythons: dict[str, Path], tmp_path: Path
+) -> None:
+    with started(pythons[service.directory], service, {}, tmp_path) as process:
+        said, _ = process.communicate(timeout=START_SECONDS)
+
+    assert process.returncode == EX_CONFIG, said
+    assert {line.partition(":")[0] for line in said.splitlines()} == set(NEEDED[service.directory])
+
+
+@services
+def test_a_service_alone_answers_its_health_and_ends_when_told(
+    service: Distribution, pythons: dict[str, Path], tmp_path: Path
+) -> None:
+    address = free_address()
+    environment = {
+        **NEEDED[service.directory],
+        "GRPC_ADDRESS": address,
+        "METRICS_ADDRESS": free_address(),
+        "DRAIN_SECONDS": "1",
+    }
+
+    with started(pythons[service.directory], service, environment, tmp_path) as process:
+        try:
+            with grpc.insecure_channel(address) as channel:
+                health = health_pb2_grpc.HealthStub(channel).Check(
+                    health_pb2.HealthCheckRequest(), timeout=START_SECONDS, wait_for_ready=True
+                )
+        except grpc.RpcError:
+            process.kill()
+            pytest.fail(f"no answer in {START_SECONDS} s\n{process.communicate()[0]}")
+        process.terminate()
+        said, _ = process.communicate(timeout=STOP_SECONDS)
+
+    answers = health_pb2.HealthCheckResponse
+    assert health.status in {answers.SERVING, answers.NOT_SERVING}
+    assert process.returncode == 0, said

@@ -1,0 +1,1 @@
+"""The contracts themselves: their style, their format, and what they promised before."""
