@@ -18,9 +18,10 @@ BIT_RATES_KBPS = frozenset((0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 2
 # What a file that is whole may fall short of what it declares: players' and muxers' rounding,
 # encoder delay counted or not. The largest seen on whole files of 30 kinds is 0.03 s.
 WHOLE_TOLERANCE_SECONDS = 0.5
-# The same when the file is known to lack bytes: less than the shortest common audio frame
-# (1,024 samples at 48 kHz last 0.0213 s), so that one lost frame counts.
-CUT_TOLERANCE_SECONDS = 0.02
+# The same when the file is known to lack bytes: half of the shortest common audio frame (1,024
+# samples at 48 kHz last 0.021 s), so that one lost frame counts, and more than Matroska's tags
+# are off on whole files (0.008 s).
+CUT_TOLERANCE_SECONDS = 0.01
 # Their headers count samples or frames, so that what they declare is exact.
 EXACT_CONTAINERS = frozenset(("flac", "mp3"))
 # Packets may claim more than they decode to: priming, preroll, a damaged frame or two.

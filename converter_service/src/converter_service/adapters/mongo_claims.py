@@ -37,7 +37,8 @@ UPSERT_ATTEMPTS = 5
 Update = Document | list[Document]
 NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
-IS_DUE: Document = {"$lte": ["$lease_until", "$$NOW"]}
+# As numbers, because SecantusDB 0.7 takes any stored date for equal to $$NOW.
+IS_DUE: Document = {"$lte": [{"$toLong": "$lease_until"}, {"$toLong": "$$NOW"}]}
 IS_FREE: Document = {
     "$or": [
         {"$eq": [{"$type": "$state"}, "missing"]},

@@ -66,24 +66,32 @@ def main(path: Path) -> dict[str, object]:
 def _scan(container: InputContainer, stream: AudioStream) -> Reach:
     """Demux everything and decode nothing; stops where the file breaks."""
     reach = Reach()
-    try:
-        for packet in container.demux():
-            moment = packet.pts if packet.pts is not None else packet.dts
-            if not packet.size or packet.is_corrupt or packet.time_base is None:
-                continue
-            lasts = float((packet.duration or 0) * packet.time_base)
-            begins = float(moment * packet.time_base) if moment is not None else 0.0
-            reach.any_end = max(reach.any_end, begins + lasts)
-            if packet.stream_index != stream.index:
-                continue
-            reach.audio_packets += 1
-            reach.carried += 0.0 if packet.is_discard else lasts
-            reach.audio_end = max(reach.audio_end, begins + lasts)
-            if reach.audio_start is None:
-                reach.audio_start = begins
-    except av.FFmpegError:
-        pass
-    return reach
+    while True:
+        try:
+            for packet in container.demux():
+                _measure(packet, stream.index, reach)
+        except IndexError:
+            # MPEG-PS and FLV may show another stream on the way, which PyAV does not expect.
+            continue
+        except av.FFmpegError:
+            return reach
+        return reach
+
+
+def _measure(packet: av.Packet, index: int, reach: Reach) -> None:
+    if not packet.size or packet.is_corrupt or packet.time_base is None:
+        return
+    moment = packet.pts if packet.pts is not None else packet.dts
+    lasts = float((packet.duration or 0) * packet.time_base)
+    begins = float(moment * packet.time_base) if moment is not None else 0.0
+    reach.any_end = max(reach.any_end, begins + lasts)
+    if packet.stream_index != index:
+        return
+    reach.audio_packets += 1
+    reach.carried += 0.0 if packet.is_discard else lasts
+    reach.audio_end = max(reach.audio_end, begins + lasts)
+    if reach.audio_start is None:
+        reach.audio_start = begins
 
 
 def _describe(

@@ -30,6 +30,7 @@ class ScratchWorkshop:
 
     def __init__(self, root: Path) -> None:
         """Make a subdirectory of `root` and remove what dead workers left there."""
+        root = root.absolute()  # children run elsewhere
         root.mkdir(mode=PRIVATE, parents=True, exist_ok=True)
         self._remove_leftovers(root)
         self._home = root / uuid.uuid4().hex

@@ -1,0 +1,44 @@
+"""What the converter's tests share."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+from converter_media import MediaMaker
+from converter_mongo import PROGRAM, find_program, running_store
+from pymongo import AsyncMongoClient
+
+from converter_service.adapters.ffmpeg import FfmpegEngine, Patience, find_ffmpeg
+from tonearm_chassis import mongo
+
+
+@pytest.fixture(scope="session")
+def media(tmp_path_factory: pytest.TempPathFactory) -> MediaMaker:
+    return MediaMaker(find_ffmpeg(""), tmp_path_factory.mktemp("media"))
+
+
+@pytest.fixture(scope="session")
+def engine() -> FfmpegEngine:
+    return FfmpegEngine(find_ffmpeg(""), Patience())
+
+
+@pytest.fixture(scope="session")
+def mongodb_uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    program = find_program()
+    if program is None:
+        pytest.skip(f"{PROGRAM} is not installed")
+    with running_store(program, tmp_path_factory.mktemp("store")) as uri:
+        yield uri
+
+
+@pytest.fixture
+async def mongodb(mongodb_uri: str) -> AsyncIterator[AsyncMongoClient[mongo.Document]]:
+    async with mongo.connect(mongodb_uri) as client:
+        yield client
+
+
+@pytest.fixture
+def scratch(tmp_path: Path) -> Path:
+    return tmp_path / "scratch"

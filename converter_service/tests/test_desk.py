@@ -1,0 +1,212 @@
+"""Which conversions a worker runs, and how many."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+from converter_fakes import LEASE_SECONDS, InMemoryClaimStore, order
+
+from converter_service.domain import Claim, Failed, FailureReason
+from converter_service.use_cases.desk import Desk
+from tonearm_chassis.errors import Outage
+from tonearm_chassis.testing.clock import FakeClock
+
+
+class Conversions:
+    """What the desk is given to run: waits until told to finish."""
+
+    def __init__(self, claims: InMemoryClaimStore, clock: FakeClock) -> None:
+        self.claims = claims
+        self.clock = clock
+        self.running: list[Claim] = []
+        self.finish = asyncio.Event()
+        self.cancelled = 0
+        self.crash: Exception | None = None
+        self.started = asyncio.Condition()
+
+    async def __call__(self, claim: Claim) -> None:
+        self.running.append(claim)
+        async with self.started:
+            self.started.notify_all()
+        try:
+            await self.finish.wait()
+        except asyncio.CancelledError:
+            self.cancelled += 1
+            await self.claims.release(claim, rest_seconds=0, engine_failed=False)
+            raise
+        if self.crash:
+            raise self.crash
+        outcome = Failed(FailureReason.NO_AUDIO, "", self.clock.now())
+        await self.claims.finish(claim, outcome)
+
+    async def until(self, count: int) -> None:
+        async with self.started:
+            await self.started.wait_for(lambda: len(self.running) >= count)
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def claims(clock: FakeClock) -> InMemoryClaimStore:
+    return InMemoryClaimStore(clock)
+
+
+@pytest.fixture
+def conversions(claims: InMemoryClaimStore, clock: FakeClock) -> Conversions:
+    return Conversions(claims, clock)
+
+
+@pytest.fixture
+async def desk(claims: InMemoryClaimStore, conversions: Conversions) -> AsyncIterator[Desk]:
+    desk = Desk(claims, conversions, slots=2)
+    yield desk
+    conversions.finish.set()
+    stopped = asyncio.Event()
+    stopped.set()
+    await desk.run(stopped)
+
+
+async def test_an_order_is_taken_long_before_it_is_converted(
+    desk: Desk, conversions: Conversions
+) -> None:
+    await desk.take(order())
+
+    await conversions.until(1)
+    assert not conversions.finish.is_set()
+    assert desk.running == 1
+
+
+async def test_the_same_order_again_changes_nothing(desk: Desk, conversions: Conversions) -> None:
+    await desk.take(order())
+    await desk.take(order())
+
+    assert desk.running == 1
+    assert conversions.running == [] or len(conversions.running) == 1
+
+
+async def test_no_more_run_than_there_are_slots(desk: Desk, claims: InMemoryClaimStore) -> None:
+    await asyncio.gather(*[desk.take(order(number)) for number in (1, 2, 3, 4)])
+
+    assert desk.running == 2
+    assert len(await claims.due(10)) == 2
+
+
+async def test_a_slot_that_gets_free_takes_the_oldest_order_that_waits(
+    desk: Desk, conversions: Conversions
+) -> None:
+    for number in (1, 2, 4, 3):
+        await desk.take(order(number))
+    running = asyncio.create_task(desk.run(stopping := asyncio.Event()))
+
+    conversions.finish.set()
+    await conversions.until(4)
+
+    assert [claim.order for claim in conversions.running][2:] == [order(3), order(4)]
+    stopping.set()
+    await running
+
+
+async def test_what_somebody_abandoned_is_picked_up(
+    desk: Desk, claims: InMemoryClaimStore, conversions: Conversions, clock: FakeClock
+) -> None:
+    await claims.claim(order(), "somebody who dies")
+    clock.advance(LEASE_SECONDS)
+    running = asyncio.create_task(desk.run(stopping := asyncio.Event()))
+
+    await conversions.until(1)
+
+    assert conversions.running[0].fence == 2
+    conversions.finish.set()
+    stopping.set()
+    await running
+
+
+async def test_an_order_that_is_over_is_answered_again_and_not_converted(
+    desk: Desk, claims: InMemoryClaimStore, conversions: Conversions
+) -> None:
+    conversions.finish.set()
+    await desk.take(order())
+    await conversions.until(1)
+    await asyncio.sleep(0)
+
+    await desk.take(order())
+
+    assert claims.promised == [("ConversionFailed", 1)] * 2
+    assert len(conversions.running) == 1
+
+
+async def test_an_outage_while_taking_frees_the_slot(
+    desk: Desk, claims: InMemoryClaimStore
+) -> None:
+    claims.outages = 1
+
+    with pytest.raises(Outage):
+        await desk.take(order())
+
+    assert desk.running == 0
+
+
+async def test_while_stopping_orders_are_left_to_others(
+    desk: Desk, claims: InMemoryClaimStore, conversions: Conversions
+) -> None:
+    stopping = asyncio.Event()
+    stopping.set()
+    await desk.run(stopping)
+
+    await desk.take(order())
+
+    assert conversions.running == []
+    assert await claims.due(10) == [order()]
+
+
+async def test_the_drain_waits_for_what_runs(desk: Desk, conversions: Conversions) -> None:
+    await desk.take(order())
+    await conversions.until(1)
+    stopping = asyncio.Event()
+    stopping.set()
+    running = asyncio.create_task(desk.run(stopping))
+    await asyncio.sleep(0)
+    assert not running.done()
+
+    conversions.finish.set()
+
+    await running
+    assert conversions.cancelled == 0
+
+
+async def test_at_the_end_of_the_drain_what_runs_is_given_back(
+    desk: Desk, claims: InMemoryClaimStore, conversions: Conversions
+) -> None:
+    await desk.take(order())
+    await conversions.until(1)
+    running = asyncio.create_task(desk.run(asyncio.Event()))
+    await asyncio.sleep(0)
+
+    running.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert conversions.cancelled == 1
+    assert await claims.due(10) == [order()]
+    assert await claims.claim(order(), "you") == Claim(order(), 2, engine_failures=0)
+
+
+async def test_a_crash_of_our_own_is_counted_and_the_worker_goes_on(
+    desk: Desk, claims: InMemoryClaimStore, conversions: Conversions, clock: FakeClock
+) -> None:
+    conversions.crash = ZeroDivisionError()
+    conversions.finish.set()
+
+    await desk.take(order())
+    await conversions.until(1)
+    stopping = asyncio.Event()
+    stopping.set()
+    await desk.run(stopping)
+
+    clock.advance(10)
+    assert await claims.claim(order(), "you") == Claim(order(), 2, engine_failures=1)
