@@ -106,6 +106,23 @@ async def test_a_call_with_a_bad_token_is_refused_with_the_reason(
     assert rpc_refusal(caught.value) == (grpc.StatusCode.UNAUTHENTICATED, reason)
 
 
+async def test_a_caller_cannot_speak_in_envoys_name(
+    channel: grpc.aio.Channel, journal: Journal, bearer: list[tuple[str, str]]
+) -> None:
+    spoofed = {
+        "x-envoy-original-method": "HEAD",
+        "x-envoy-original-path": "/elsewhere",
+        "x-request-content-length": "5",
+        "x-request-id": "chosen",
+    }
+
+    await notifier_pb2_grpc.NotifierServiceStub(channel).ListDeliveries(
+        notifier_pb2.ListDeliveriesRequest(), metadata=[*bearer, *spoofed.items()]
+    )
+
+    assert not spoofed.items() & journal.only("ListDeliveries").metadata.items()
+
+
 async def test_a_services_own_refusal_arrives_whole(
     channel: grpc.aio.Channel, journal: Journal, bearer: list[tuple[str, str]]
 ) -> None:
