@@ -1,0 +1,1 @@
+"""Check offline what no container engine and no cluster is there to try."""
