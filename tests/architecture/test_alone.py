@@ -13,7 +13,7 @@ from pathlib import Path
 
 import grpc
 import pytest
-from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1 import health_pb2
 
 from .tree import CHASSIS, PROTOS, ROOT, SERVICES, Distribution
 
@@ -101,6 +101,17 @@ def free_address() -> str:
         return f"127.0.0.1:{listener.getsockname()[1]}"
 
 
+def ask_health(address: str) -> health_pb2.HealthCheckResponse:
+    """Ask a server for its health, and wait until it answers; raises `grpc.RpcError`."""
+    with grpc.insecure_channel(address) as channel:
+        check = channel.unary_unary(
+            "/grpc.health.v1.Health/Check",
+            request_serializer=health_pb2.HealthCheckRequest.SerializeToString,
+            response_deserializer=health_pb2.HealthCheckResponse.FromString,
+        )
+        return check(health_pb2.HealthCheckRequest(), timeout=START_SECONDS, wait_for_ready=True)
+
+
 @contextmanager
 def started(
     python: Path, service: Distribution, environment: dict[str, str], directory: Path
@@ -154,10 +165,7 @@ def test_a_service_alone_answers_its_health_and_ends_when_told(
 
     with started(pythons[service.directory], service, environment, tmp_path) as process:
         try:
-            with grpc.insecure_channel(address) as channel:
-                health = health_pb2_grpc.HealthStub(channel).Check(
-                    health_pb2.HealthCheckRequest(), timeout=START_SECONDS, wait_for_ready=True
-                )
+            health = ask_health(address)
         except grpc.RpcError:
             process.kill()
             pytest.fail(f"no answer in {START_SECONDS} s\n{process.communicate()[0]}")
