@@ -56,7 +56,8 @@ def _lines(part: str, log: Path) -> list[Line]:
 def _moment(text: str) -> str | None:
     if text.startswith("{"):
         try:
-            text = str(json.loads(text).get("timestamp", ""))
+            line = json.loads(text)
+            text = str(line.get("time") or line.get("timestamp", ""))
         except ValueError:
             return None
     found = _MOMENT.match(text)
