@@ -15,6 +15,7 @@ import av
 import av.logging
 from av.audio.stream import AudioStream
 from av.container import InputContainer
+from av.stream import Stream
 
 from converter_service.adapters.demuxers import DEMUXERS
 from converter_service.adapters.structure import lacks_bytes
@@ -78,7 +79,7 @@ def _scan(container: InputContainer, stream: AudioStream) -> Reach:
         return reach
 
 
-def _measure(packet: av.Packet, index: int, reach: Reach) -> None:
+def _measure(packet: av.Packet[Stream], index: int, reach: Reach) -> None:
     if not packet.size or packet.is_corrupt or packet.time_base is None:
         return
     moment = packet.pts if packet.pts is not None else packet.dts

@@ -1,0 +1,177 @@
+"""What the engine does when ffmpeg misbehaves."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import stat
+import tracemalloc
+from pathlib import Path
+
+import psutil
+import pytest
+from converter_media import MediaMaker
+
+from converter_service.adapters.child import Child, Limits, run_child
+from converter_service.adapters.ffmpeg import FfmpegEngine, Patience, find_ffmpeg
+from converter_service.domain import ConversionTimedOut, EngineFailure, UnreadableVideo
+
+VERSION = 'if [ "$1" = -version ]; then echo "ffmpeg version n7.1 Copyright"; exit; fi\n'
+IMPATIENT = Patience(least_seconds=2.0, stall_seconds=0.5)
+
+
+def stub(directory: Path, script: str) -> str:
+    """Write a program that says that it is ffmpeg."""
+    program = directory / "ffmpeg"
+    program.write_text(f"#!/bin/sh\n{VERSION}{script}\n")
+    program.chmod(program.stat().st_mode | stat.S_IXUSR)
+    return str(program)
+
+
+async def encode(engine: FfmpegEngine, directory: Path) -> None:
+    await engine.encode(
+        directory / "video",
+        directory / "audio.mp3",
+        bitrate_kbps=0,
+        seconds=1,
+        progress=lambda _: None,
+    )
+
+
+async def read_all(child: Child) -> bytes:
+    seen = b""
+    while piece := await child.read(10_000):
+        seen += piece
+    return seen
+
+
+def is_alive(pid: int) -> bool:
+    return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+
+
+async def test_one_that_hangs_is_killed_with_its_whole_group(tmp_path: Path) -> None:
+    pids = tmp_path / "pids"
+    script = f"sleep 600 & echo $! $$ > {pids}; echo out_time_us=1000; wait"
+    engine = FfmpegEngine(stub(tmp_path, script), IMPATIENT)
+
+    with pytest.raises(ConversionTimedOut):
+        await encode(engine, tmp_path)
+
+    assert not any(is_alive(int(pid)) for pid in pids.read_text().split())
+
+
+async def test_one_that_speaks_but_gets_nowhere_is_killed(tmp_path: Path) -> None:
+    script = "while :; do echo out_time_us=1000; sleep 0.1; done"
+    engine = FfmpegEngine(stub(tmp_path, script), IMPATIENT)
+
+    with pytest.raises(ConversionTimedOut):
+        await encode(engine, tmp_path)
+
+
+async def test_one_that_is_too_slow_is_killed(tmp_path: Path) -> None:
+    script = "i=0; while :; do i=$((i+1)); echo out_time_us=$i; sleep 0.1; done"
+    engine = FfmpegEngine(stub(tmp_path, script), Patience(0.5, 0.5, 10.0))
+
+    with pytest.raises(ConversionTimedOut):
+        await encode(engine, tmp_path)
+
+
+async def test_a_cancelled_one_is_killed(tmp_path: Path) -> None:
+    pids = tmp_path / "pids"
+    engine = FfmpegEngine(stub(tmp_path, f"echo $$ > {pids}; sleep 600"), Patience())
+    running = asyncio.create_task(encode(engine, tmp_path))
+    while not pids.exists() or not pids.read_text():  # noqa: ASYNC110 - another process writes it
+        await asyncio.sleep(0.01)
+
+    running.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert not is_alive(int(pids.read_text()))
+
+
+async def test_one_that_crashes_is_the_engines_failure(tmp_path: Path) -> None:
+    engine = FfmpegEngine(stub(tmp_path, "kill -SEGV $$"), IMPATIENT)
+
+    with pytest.raises(EngineFailure):
+        await encode(engine, tmp_path)
+
+
+async def test_one_that_claims_success_without_a_report_is_not_believed(tmp_path: Path) -> None:
+    engine = FfmpegEngine(stub(tmp_path, "exit 0"), IMPATIENT)
+
+    with pytest.raises(EngineFailure):
+        await encode(engine, tmp_path)
+
+
+async def test_one_that_decodes_nothing_blames_the_video(tmp_path: Path) -> None:
+    engine = FfmpegEngine(stub(tmp_path, "echo 'Decoder not found' >&2; exit 8"), IMPATIENT)
+
+    with pytest.raises(UnreadableVideo):
+        await encode(engine, tmp_path)
+
+
+async def test_endless_output_takes_no_memory(tmp_path: Path) -> None:
+    script = "yes 'a line of noise' | head -c 8000000 >&2; head -c 8000000 /dev/zero; exit 1"
+    engine = FfmpegEngine(stub(tmp_path, script), Patience(30.0, 1.0, 20.0))
+    tracemalloc.start()
+
+    with pytest.raises(UnreadableVideo):
+        await encode(engine, tmp_path)
+
+    _, peak_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak_bytes < 4_000_000
+
+
+async def test_long_audio_takes_no_more_memory_than_short(
+    engine: FfmpegEngine, media: MediaMaker
+) -> None:
+    peaks = []
+    for minutes in (1, 10):
+        audio = media.make(
+            f"{minutes}.mp3", "-b:a", "32k", seconds=minutes * 60, rate=8_000, video=False
+        )
+        tracemalloc.start()
+        await engine.decode(audio, seconds=minutes * 60)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+
+    assert max(peaks) < 4_000_000
+    assert peaks[1] < 1.5 * peaks[0]
+
+
+async def test_children_know_nothing_of_the_services_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MONGODB_URI", "mongodb://user:secret@host/")
+
+    async with run_child(["/usr/bin/env"], Limits(5), stall_seconds=5, cwd=tmp_path) as child:
+        seen = await read_all(child)
+
+    assert b"secret" not in seen
+
+
+async def test_memory_and_files_of_a_child_are_limited(tmp_path: Path) -> None:
+    limits = Limits(5, memory_bytes=300_000_000, file_bytes=1_000_000)
+    argv = ["/bin/sh", "-c", "ulimit -v; ulimit -f; ulimit -n; ulimit -c"]
+
+    async with run_child(argv, limits, stall_seconds=5, cwd=tmp_path) as child:
+        seen = await read_all(child)
+
+    assert seen.split()[0] == b"292968"  # KiB
+    assert seen.split()[1] in (b"976", b"1953")  # KiB, or blocks of 512 bytes in POSIX mode
+    assert seen.split()[2:] == [b"64", b"0"]
+
+
+def test_the_configured_program_comes_first() -> None:
+    assert find_ffmpeg("/opt/ffmpeg") == "/opt/ffmpeg"
+
+
+def test_a_program_that_is_not_there_is_found_out_at_once() -> None:
+    with pytest.raises(EngineFailure):
+        FfmpegEngine(os.devnull, Patience())
+
+
+def test_the_name_is_the_version(tmp_path: Path) -> None:
+    assert FfmpegEngine(stub(tmp_path, ""), Patience()).name == "ffmpeg 7.1"
