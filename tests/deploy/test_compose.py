@@ -8,7 +8,7 @@ import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent import futures
 from pathlib import Path
 from typing import Any
@@ -52,7 +52,7 @@ def readme_secrets() -> set[str]:
 def filled_in(value: str) -> str:
     """Interpolate a value with .env.example, made-up secrets and a mail server."""
     given = env_file(COMPOSE / ".env.example")
-    given |= {name: "0123456789abcdef" * 4 for name in readme_secrets()}
+    given |= dict.fromkeys(readme_secrets(), "0123456789abcdef" * 4)
     given |= {"SMTP_ADDRESS": "mail.example.com:587", "MAIL_FROM": "Tonearm <t@example.com>"}
     return INTERPOLATION.sub(
         lambda found: given.get(found["name"]) or (found["rest"] if found["how"] == "-" else ""),
@@ -101,7 +101,12 @@ def test_what_the_specification_does_not_know_is_seen(tmp_path: Path) -> None:
     (tmp_path / "compose.yaml").write_text(yaml.safe_dump(broken), "utf-8")
 
     status, said = run(
-        [tool("check-jsonschema"), "--builtin-schema", "vendor.compose-spec", tmp_path / "compose.yaml"]
+        [
+            tool("check-jsonschema"),
+            "--builtin-schema",
+            "vendor.compose-spec",
+            tmp_path / "compose.yaml",
+        ]
     )
 
     assert status == 1
@@ -174,7 +179,9 @@ def test_what_a_container_names_exists(name: str) -> None:
         assert how == {"condition": "service_healthy"}
         assert set(container["networks"]) & set(CONTAINERS[needed]["networks"]), needed
     if "build" in container:
-        assert (COMPOSE / container["build"]["context"] / container["build"]["dockerfile"]).is_file()
+        assert (
+            COMPOSE / container["build"]["context"] / container["build"]["dockerfile"]
+        ).is_file()
 
 
 @services
@@ -235,7 +242,9 @@ def test_the_edge_and_the_gateway_agree_on_the_largest_video() -> None:
 
     for name in ("MAX_VIDEO_BYTES", "TOKEN_ISSUER", "TOKEN_AUDIENCE"):
         assert built_in[name] == CONTAINERS["gateway-service"]["environment"][name]
-    assert {built_in[f"{name}_HOST"] for name in ("AUTH", "GATEWAY", "NOTIFIER")} <= CONTAINERS.keys()
+    assert {
+        built_in[f"{name}_HOST"] for name in ("AUTH", "GATEWAY", "NOTIFIER")
+    } <= CONTAINERS.keys()
 
 
 @services
@@ -248,7 +257,7 @@ def test_a_service_may_drain_before_it_is_killed(service: str) -> None:
 
 
 @pytest.fixture
-def serving_as() -> Any:
+def serving_as() -> Iterator[Callable[[int], int]]:
     """Serve gRPC health; call it with a status for the port."""
     servers = []
 
@@ -279,7 +288,9 @@ def asked(port: int) -> int:
     ).returncode
 
 
-def test_the_health_check_passes_for_a_service_that_serves(serving_as: Callable[[int], int]) -> None:
+def test_the_health_check_passes_for_a_service_that_serves(
+    serving_as: Callable[[int], int],
+) -> None:
     assert asked(serving_as(SERVING)) == 0
 
 

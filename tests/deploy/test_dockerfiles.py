@@ -123,7 +123,9 @@ def test_an_image_has_the_three_wheels_of_a_service(service: str) -> None:
 @services
 def test_an_image_exposes_the_ports_that_the_service_opens(service: str) -> None:
     fields = settings(service).model_fields
-    opened = [fields[name].default.rpartition(":")[2] for name in ("grpc_address", "metrics_address")]
+    opened = [
+        fields[name].default.rpartition(":")[2] for name in ("grpc_address", "metrics_address")
+    ]
 
     assert list(last(image(service), "EXPOSE")) == opened
 

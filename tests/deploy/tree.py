@@ -65,7 +65,10 @@ def refused(service: str, environment: Mapping[str, str]) -> str:
     code = f"from {service}_service.settings import Settings; Settings()"
     done = subprocess.run(
         [sys.executable, "-c", code],
-        env={**environment, "PYTHONPATH": f"{ROOT / f'{service}_service/src'}:{ROOT / 'chassis/src'}"},
+        env={
+            **environment,
+            "PYTHONPATH": f"{ROOT / f'{service}_service/src'}:{ROOT / 'chassis/src'}",
+        },
         capture_output=True,
         text=True,
         check=False,
