@@ -1,0 +1,158 @@
+"""Taking videos in: only whole ones become conversions."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import uuid
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from gateway_fakes import ADA, EVE, CountingWaker, InMemoryConversionStore, InMemoryVideoStore
+
+from gateway_service import domain
+from gateway_service.domain import Refusal, State
+from gateway_service.use_cases.upload import Declaration, UploadVideo
+from tonearm_chassis.errors import Outage
+from tonearm_chassis.testing.clock import FakeClock
+
+VIDEO = b"0123456789" * 10
+SHA256 = hashlib.sha256(VIDEO).hexdigest()
+REQUEST_ID = str(uuid.uuid4())
+
+
+class World:
+    """The use case over fakes."""
+
+    def __init__(self) -> None:
+        """Put it together; videos have at most 1000 bytes."""
+        self.videos = InMemoryVideoStore()
+        self.conversions = InMemoryConversionStore()
+        self.relay = CountingWaker()
+        self.upload = UploadVideo(self.videos, self.conversions, self.relay, FakeClock(), 1000)
+
+    def is_empty(self) -> bool:
+        return not (self.videos.videos or self.videos.open or self.conversions.rows)
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+async def pieces(video: bytes = VIDEO, size: int = 7) -> AsyncIterator[bytes]:
+    for start in range(0, len(video), size):
+        yield video[start : start + size]
+
+
+def declared(**changes: Any) -> Declaration:  # noqa: ANN401 - dataclasses.replace takes any field
+    return replace(Declaration("holiday.mp4", size_bytes=len(VIDEO)), **changes)
+
+
+async def test_a_whole_video_becomes_a_queued_conversion_and_a_promise(world: World) -> None:
+    conversion = await world.upload(ADA, declared(bitrate_kbps=192), pieces())
+
+    assert conversion.state is State.QUEUED
+    assert (conversion.video.sha256, conversion.video.size_bytes) == (SHA256, len(VIDEO))
+    assert world.videos.videos == {conversion.video.id: VIDEO}
+    assert world.conversions.promised == [(conversion.id, "conversion")]
+    assert world.relay.count == 1
+
+
+@pytest.mark.parametrize(
+    ("declaration", "video", "refusal"),
+    [
+        (declared(), VIDEO[:-1], domain.IncompleteVideo),
+        (declared(), b"", domain.IncompleteVideo),
+        (declared(), VIDEO + b"x", domain.LengthMismatch),
+        (declared(sha256="0" * 64), VIDEO, domain.ChecksumMismatch),
+        (declared(size_bytes=0, sha256=SHA256), VIDEO[:-1], domain.ChecksumMismatch),
+        (declared(size_bytes=0, sha256=SHA256), b"", domain.EmptyVideo),
+        (declared(size_bytes=0), VIDEO, domain.LengthRequired),
+        (declared(size_bytes=-1), VIDEO, domain.LengthRequired),
+        (declared(size_bytes=1001), VIDEO, domain.VideoTooLarge),
+        (declared(size_bytes=0, sha256=SHA256), b"x" * 1001, domain.VideoTooLarge),
+        (declared(sha256="zz"), VIDEO, domain.InvalidSHA256),
+        (declared(bitrate_kbps=33), VIDEO, domain.InvalidBitrate),
+        (declared(filename="/"), VIDEO, domain.MissingFilename),
+        (declared(request_id="not a uuid"), VIDEO, domain.InvalidRequestId),
+    ],
+)
+async def test_what_is_not_as_declared_is_refused_and_leaves_nothing(
+    world: World, declaration: Declaration, video: bytes, refusal: type[Refusal]
+) -> None:
+    with pytest.raises(refusal):
+        await world.upload(ADA, declaration, pieces(video))
+
+    assert world.is_empty()
+
+
+async def test_a_checksum_alone_says_where_the_video_ends(world: World) -> None:
+    conversion = await world.upload(ADA, declared(size_bytes=0, sha256=SHA256.upper()), pieces())
+
+    assert conversion.video.size_bytes == len(VIDEO)
+
+
+async def test_an_upload_that_is_cancelled_leaves_nothing(world: World) -> None:
+    async def endless() -> AsyncIterator[bytes]:
+        yield VIDEO[:5]
+        await asyncio.Event().wait()
+
+    upload = asyncio.create_task(world.upload(ADA, declared(), endless()))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    upload.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await upload
+    assert world.is_empty()
+
+
+async def test_a_store_that_goes_away_leaves_no_conversion(world: World) -> None:
+    world.videos.away = True
+
+    with pytest.raises(Outage):
+        await world.upload(ADA, declared(), pieces())
+
+    assert world.is_empty()
+
+
+async def test_a_repeated_request_gives_the_first_conversion_and_keeps_one_video(
+    world: World,
+) -> None:
+    first = await world.upload(ADA, declared(request_id=REQUEST_ID), pieces())
+
+    again = await world.upload(ADA, declared(request_id=REQUEST_ID.upper()), pieces())
+
+    assert again == first
+    assert list(world.videos.videos) == [first.video.id]
+    assert len(world.conversions.promised) == 1
+
+
+@pytest.mark.parametrize("changed", [{"bitrate_kbps": 128}, {"filename": "other.mp4"}])
+async def test_a_request_id_with_other_options_is_refused(
+    world: World, changed: dict[str, Any]
+) -> None:
+    first = await world.upload(ADA, declared(request_id=REQUEST_ID), pieces())
+
+    with pytest.raises(domain.RequestIdReused):
+        await world.upload(ADA, declared(request_id=REQUEST_ID, **changed), pieces())
+
+    assert list(world.videos.videos) == [first.video.id]
+
+
+async def test_a_request_id_with_another_video_is_refused(world: World) -> None:
+    await world.upload(ADA, declared(request_id=REQUEST_ID), pieces())
+
+    with pytest.raises(domain.RequestIdReused):
+        await world.upload(ADA, declared(request_id=REQUEST_ID), pieces(VIDEO[::-1]))
+
+
+async def test_somebody_elses_request_id_is_no_concern(world: World) -> None:
+    adas = await world.upload(ADA, declared(request_id=REQUEST_ID), pieces())
+
+    eves = await world.upload(EVE, declared(request_id=REQUEST_ID), pieces())
+
+    assert eves.id != adas.id

@@ -1,0 +1,134 @@
+"""Between messages and the domain."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from gateway_fakes import AUDIO, new_conversion
+from google.protobuf.json_format import MessageToDict
+
+from gateway_service import wire
+from gateway_service.domain import (
+    Change,
+    ConversionId,
+    Failed,
+    Failure,
+    InvalidPageToken,
+    Notified,
+    PageStart,
+    Progressed,
+    Started,
+    Succeeded,
+)
+from tonearm.events.v1 import events_pb2
+from tonearm_chassis.envelope import Envelope, MalformedEvent
+from tonearm_chassis.testing.clock import START
+
+
+def test_a_page_start_survives_its_token() -> None:
+    start = PageStart(START + timedelta(milliseconds=7), ConversionId("c1"))
+
+    assert wire.page_start(wire.page_token(start)) == start
+    assert wire.page_start(wire.page_token(None)) is None
+
+
+@pytest.mark.parametrize("token", ["x", "????", "bm90IGpzb24", "W10", "WyJhIiwiYiJd", "ê"])
+def test_a_token_that_was_not_made_here_is_refused(token: str) -> None:
+    with pytest.raises(InvalidPageToken):
+        wire.page_start(token)
+
+
+@pytest.mark.parametrize(
+    ("event", "change"),
+    [
+        (
+            events_pb2.ConversionStarted(
+                conversion_id="c1", fence=2, start_time=wire.timestamp(START)
+            ),
+            Started(2, START),
+        ),
+        (
+            events_pb2.ConversionProgressed(conversion_id="c1", fence=2, progress=0.5),
+            Progressed(2, 0.5),
+        ),
+        (
+            events_pb2.ConversionFailed(
+                conversion_id="c1",
+                fence=2,
+                reason=events_pb2.FAILURE_REASON_NO_AUDIO,
+                message="The video has no sound.",
+                end_time=wire.timestamp(START),
+            ),
+            Failed(2, Failure("NO_AUDIO", "The video has no sound."), START),
+        ),
+        (events_pb2.NotificationDelivered(conversion_id="c1", delivered=True), Notified()),
+    ],
+)
+def test_news_is_read_as_the_change_it_tells_of(
+    event: events_pb2.ConversionStarted, change: Change
+) -> None:
+    envelope = Envelope.of(event, key="c1", source="/test", time=START)
+
+    assert wire.change_of(envelope) == ("c1", change)
+
+
+def test_success_carries_the_audio() -> None:
+    event = events_pb2.ConversionSucceeded(
+        conversion_id="c1",
+        fence=2,
+        audio_id=AUDIO.id,
+        size_bytes=AUDIO.size_bytes,
+        sha256=AUDIO.sha256,
+        sample_rate_hz=AUDIO.sample_rate_hz,
+        channels=AUDIO.channels,
+        peak_dbfs=AUDIO.peak_dbfs,
+        engine=AUDIO.engine,
+        end_time=wire.timestamp(START),
+    )
+    event.duration.FromTimedelta(AUDIO.duration)
+
+    envelope = Envelope.of(event, key="c1", source="/test", time=START)
+
+    assert wire.change_of(envelope) == ("c1", Succeeded(2, AUDIO, START))
+
+
+def test_an_event_of_another_kind_is_malformed() -> None:
+    event = events_pb2.ConversionRequested(conversion_id="c1")
+
+    with pytest.raises(MalformedEvent):
+        wire.change_of(Envelope.of(event, key="c1", source="/test", time=START))
+
+
+def test_the_request_to_convert_has_these_very_bytes() -> None:
+    conversion = new_conversion()
+    envelope = wire.requested_event(conversion, START)
+
+    assert envelope.type == "tonearm.events.v1.ConversionRequested"
+    assert envelope.payload == (
+        b"\x0a\x20"
+        + conversion.id.encode()
+        + b"\x12\x03ada"
+        + b"\x1a\x20"
+        + conversion.video.id.encode()
+        + b"\x20\xe8\x07"
+        + b"\x2a\x40"
+        + b"cd" * 32
+        + b"\x30\xc0\x01"
+        + b"\x3a\x06\x08"
+        + bytes.fromhex("a5ebdcca06")
+    )
+
+
+def test_a_failed_conversion_shows_a_status_with_a_reason() -> None:
+    failed = new_conversion().after(
+        Failed(1, Failure("NO_AUDIO", "The video has no sound."), START), START
+    )
+    assert failed is not None
+
+    message = MessageToDict(wire.conversion_message(failed), preserving_proto_field_name=True)
+
+    assert message["state"] == "FAILED"
+    assert message["error"]["message"] == "The video has no sound."
+    assert message["error"]["details"][0]["reason"] == "NO_AUDIO"
+    assert "audio" not in message
