@@ -86,6 +86,8 @@ class ServiceRunner:
                 self._server,
             )
         self.stopping = asyncio.Event()
+        self.started = asyncio.Event()
+        """Set once the server listens; `port` is its port from then on."""
         self.port = 0
 
     async def run(
@@ -114,6 +116,7 @@ class ServiceRunner:
         # Raises RuntimeError if the port is taken.
         self.port = self._server.add_insecure_port(self._settings.grpc_address)
         await self._server.start()
+        self.started.set()
         log.info("server_started", address=self._settings.grpc_address, port=self.port)
 
     async def _work(self, background: Sequence[Background], ready: Sequence[asyncio.Event]) -> None:
