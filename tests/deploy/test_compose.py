@@ -26,6 +26,7 @@ from .tree import (
     documents,
     env_file,
     kafka_version,
+    lacking,
     refused,
     run,
     tool,
@@ -310,7 +311,7 @@ def test_the_broker_takes_its_settings(tmp_path: Path) -> None:
     libraries = ROOT / ".build/kafka/libs"
     java = shutil.which("java")
     if java is None or not libraries.is_dir():
-        pytest.skip(reason="Apache Kafka is not installed: see deploy/real/README.md")
+        lacking("Apache Kafka")
     for name in ("default", "mounted", "final"):
         (tmp_path / name).mkdir()
     for name in ("log4j2.yaml", "tools-log4j2.yaml"):

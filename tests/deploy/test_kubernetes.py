@@ -20,6 +20,7 @@ from .tree import (
     dockerfile,
     documents,
     env_file,
+    lacking,
     refused,
     run,
     tool,
@@ -67,7 +68,7 @@ def built() -> str:
     """Give the example as kustomize puts it together."""
     kustomize = shutil.which("kustomize") or shutil.which("kustomize", path=ROOT / ".build/bin")
     if kustomize is None:
-        pytest.skip(reason="kustomize is not installed: see deploy/real/README.md")
+        lacking("kustomize")
     status, said = run([kustomize, "build", EXAMPLE])
     assert status == 0, said
     return said

@@ -15,7 +15,7 @@ import pymysql
 import pytest
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
-from .tree import REAL, ROOT, run, tool
+from .tree import REAL, ROOT, lacking, run, tool
 
 SCRIPTS = [REAL / "install", REAL / "kafka/run", REAL / "mariadb/run"]
 # What the script itself uses, and nothing that it looks for.
@@ -108,7 +108,7 @@ def free_port() -> int:
 def broker(tmp_path: Path) -> Iterator[str]:
     """The address of a broker that ran for this test alone."""
     if shutil.which("java") is None or not (ROOT / ".build/kafka/libs").is_dir():
-        pytest.skip(reason="Apache Kafka is not installed: see deploy/real/README.md")
+        lacking("Apache Kafka")
     port = free_port()
     with (
         (tmp_path / "kafka.log").open("w") as log,
@@ -137,7 +137,7 @@ def test_a_group_reads_what_was_written_to_apache_kafka(broker: str) -> None:
 def database(tmp_path: Path) -> Iterator[int]:
     """The port of a MariaDB that ran for this test alone."""
     if shutil.which("mariadbd", path=f"{os.environ['PATH']}:/usr/sbin") is None:
-        pytest.skip(reason="MariaDB is not installed: see deploy/real/README.md")
+        lacking("MariaDB")
     port = free_port()
     with (
         (tmp_path / "mariadb.log").open("w") as log,

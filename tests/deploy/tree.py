@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import re
 import shlex
 import subprocess
@@ -11,8 +12,9 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
+import pytest
 import yaml
 from pydantic_settings import BaseSettings
 
@@ -113,3 +115,11 @@ def run(command: list[str | Path]) -> tuple[int, str]:
 def tool(name: str) -> Path:
     """Give the path of a program of this Python environment."""
     return Path(sys.executable).parent / name
+
+
+def lacking(part: str) -> NoReturn:
+    """Skip a test for want of a real part; fail it where REQUIRE_REAL says that all are there."""
+    reason = f"{part} is not installed: see deploy/real/README.md"
+    if os.environ.get("REQUIRE_REAL"):
+        pytest.fail(reason)
+    pytest.skip(reason=reason)
