@@ -18,7 +18,7 @@ from grpc_health.v1 import health_pb2
 from .tree import CHASSIS, PROTOS, ROOT, SERVICES, Distribution
 
 EX_CONFIG = 78
-START_SECONDS = 40
+START_SECONDS = 60
 STOP_SECONDS = 20
 
 # Nobody listens on port 1: a service starts whether or not the others are there.
@@ -46,31 +46,36 @@ NEEDED = {
 }
 
 services = pytest.mark.parametrize("service", SERVICES, ids=lambda service: service.directory)
-pytestmark = pytest.mark.timeout(420)  # the first test pays for the four environments
+pytestmark = pytest.mark.timeout(600)  # the first test pays for the four environments
 
 
-def pip(*arguments: str) -> str:
-    """Run pip; what it said is in the error if it fails."""
+def run(command: list[str], directory: Path = ROOT) -> str:
+    """Run a command; what it said is the message if it fails."""
     done = subprocess.run(
-        [sys.executable, "-m", "pip", "--disable-pip-version-check", *arguments],
-        cwd=ROOT,
+        command,
+        cwd=directory,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
         check=False,
     )
     if done.returncode != 0:
-        pytest.fail(f"pip {' '.join(arguments)}\n{done.stdout}", pytrace=False)
+        pytest.fail(f"{' '.join(command)}\n{done.stdout}", pytrace=False)
     return done.stdout
+
+
+def pip(python: Path, *arguments: str) -> str:
+    """Run the pip of this environment upon another one."""
+    return run([sys.executable, "-m", "pip", "--python", str(python), *arguments])
 
 
 @pytest.fixture(scope="session")
 def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A directory with the wheels of the contracts, the chassis and the four services."""
     directory = tmp_path_factory.mktemp("wheels")
-    sources = [f"./{it.directory}" for it in (PROTOS, CHASSIS, *SERVICES)]
-    options = ["--quiet", "--no-deps", "--no-build-isolation", "--wheel-dir", str(directory)]
-    pip("wheel", *options, *sources)
+    for it in (PROTOS, CHASSIS, *SERVICES):
+        command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(directory)]
+        run(command, it.path)
     return directory
 
 
@@ -83,11 +88,11 @@ def pythons(wheels: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str,
         environment = root / service.directory
         subprocess.run([sys.executable, "-m", "venv", "--without-pip", environment], check=True)
         python = environment / "bin/python"
-        into = ["--python", str(python), "install", "--quiet", "--no-deps", "--no-compile"]
-        pip(*into, "--require-hashes", "-r", f"{service.directory}/requirements.lock")
+        how = ["install", "--quiet", "--no-deps", "--no-compile", "--disable-pip-version-check"]
+        pip(python, *how, "--require-hashes", "-r", f"{service.directory}/requirements.lock")
         distributions = ("protos", "chassis", service.directory)
         names = [f"tonearm-{name.replace('_', '-')}" for name in distributions]
-        pip(*into, "--no-index", "--find-links", str(wheels), *names)
+        pip(python, *how, "--no-index", "--find-links", str(wheels), *names)
         return service.directory, python
 
     with ThreadPoolExecutor(2) as pool:
@@ -135,7 +140,7 @@ def started(
 def test_the_lock_holds_all_that_the_wheels_ask_for(
     service: Distribution, pythons: dict[str, Path]
 ) -> None:
-    said = pip("--python", str(pythons[service.directory]), "check")
+    said = pip(pythons[service.directory], "check")
 
     assert "No broken requirements found" in said
 
