@@ -160,9 +160,14 @@ class TonearmPage:
         downloading.value.save_as(path)
         return path
 
+    def go_to_list(self) -> None:
+        """Go back to the list of one's conversions, of which there must be some."""
+        self._page.get_by_role("link", name="All conversions").click()
+        self._page.get_by_role("listitem").first.wait_for()
+
     def open_from_list(self, filename: str) -> None:
         """Go back to the list and follow the newest entry of that name."""
-        self._page.get_by_role("link", name="All conversions").click()
+        self.go_to_list()
         self._page.get_by_role("listitem").filter(has_text=filename).first.click()
 
     @property

@@ -179,9 +179,12 @@ def test_nobody_else_sees_a_conversion(
         page.choose_file(video)
         link = f"/#/conversions/{page.conversion_id}"
         page.wait_for_audio()
+        page.go_to_list()
+        seen_by_owner = page.reading
         page.sign_out()
         page.sign_in(stranger.email, stranger.password)
 
+        assert video.name in seen_by_owner
         assert video.name not in page.reading
 
     with new_page() as page:

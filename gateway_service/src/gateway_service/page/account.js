@@ -44,7 +44,7 @@ export class AccountForm {
   ask(reason = "") {
     this.#turn(false);
     say(byId("account-reason"), reason);
-    this.#email.value = this.#session.email || this.#email.value;
+    this.#email.value = this.#session.email;
     this.#password.value = "";
     (this.#email.value ? this.#password : this.#email).focus();
     if (reason) announce(reason);
