@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
@@ -35,6 +35,14 @@ def eventually(condition: Callable[[], bool], seconds: float = 8) -> bool:
     return condition()
 
 
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """Keep a stack for the tests that leave it running."""
+    parts = recipe(one="good", two="good", three="good")
+    with Stack(tmp_path_factory.mktemp("running"), recipe=parts) as stack:
+        yield stack
+
+
 def test_a_stack_runs_in_a_directory_of_any_name_and_leaves_nothing_behind(tmp_path: Path) -> None:
     with Stack(tmp_path / AWKWARD, recipe=recipe(one="good", two="good")) as stack:
         states = {name: state.state for name, state in stack.states().items()}
@@ -44,14 +52,13 @@ def test_a_stack_runs_in_a_directory_of_any_name_and_leaves_nothing_behind(tmp_p
     assert leftovers.find(stack.directory.root) == []
 
 
-def test_starting_a_running_stack_changes_nothing(tmp_path: Path) -> None:
-    with Stack(tmp_path, recipe=recipe(one="good")) as stack:
-        before = stack.states()["one"].pid
+def test_starting_a_running_stack_changes_nothing(running: Stack) -> None:
+    before = running.states()["one"].pid
 
-        started = Stack(tmp_path, recipe=recipe(one="good")).start()
+    started = Stack(running.directory.root, recipe=recipe(one="good")).start()
 
-        assert not started
-        assert stack.states()["one"].pid == before
+    assert not started
+    assert running.states()["one"].pid == before
 
 
 def test_ports_are_the_same_after_a_restart(tmp_path: Path) -> None:
@@ -92,13 +99,12 @@ def test_a_part_that_keeps_dying_is_named_with_its_last_words(tmp_path: Path) ->
         stack.start()
 
 
-def test_a_part_that_was_killed_comes_back(tmp_path: Path) -> None:
-    with Stack(tmp_path, recipe=recipe(one="good")) as stack:
-        before = stack.states()["one"].pid
+def test_a_part_that_was_killed_comes_back(running: Stack) -> None:
+    before = running.states()["two"].pid
 
-        os.kill(before, signal.SIGKILL)
+    os.kill(before, signal.SIGKILL)
 
-        assert eventually(lambda: stack.states()["one"].pid not in (0, before))
+    assert eventually(lambda: running.states()["two"].pid not in (0, before))
 
 
 def test_a_killed_supervisor_leaves_nothing_that_blocks_the_next_start(tmp_path: Path) -> None:
@@ -173,24 +179,22 @@ def test_parts_stop_in_the_order_services_edge_stores(tmp_path: Path) -> None:
     assert log.index("stopped: service") < log.index("stopped: edge") < log.index("stopped: store")
 
 
-def test_what_is_secret_is_for_the_owner_alone(tmp_path: Path) -> None:
-    with Stack(tmp_path, recipe=recipe(one="good")) as stack:
-        directory = stack.directory
-        files = [directory.secrets, directory.blueprint, directory.run / "supervisord.conf"]
-        files.append(directory.log_of("one"))
+def test_what_is_secret_is_for_the_owner_alone(running: Stack) -> None:
+    directory = running.directory
+    files = [directory.secrets, directory.blueprint, directory.run / "supervisord.conf"]
+    files.append(directory.log_of("one"))
 
-        assert [file.stat().st_mode & 0o777 for file in files] == [0o600] * 4
+    assert [file.stat().st_mode & 0o777 for file in files] == [0o600] * 4
 
 
-def test_one_part_is_stopped_and_started_alone(tmp_path: Path) -> None:
-    with Stack(tmp_path, recipe=recipe(one="good", two="good")) as stack:
-        port = stack.port_of("one")
+def test_one_part_is_stopped_and_started_alone(running: Stack) -> None:
+    port = running.port_of("three")
 
-        stack.stop_part("one")
-        assert is_free(port)
-        stack.start_part("one")
+    running.stop_part("three")
+    assert is_free(port)
+    running.start_part("three")
 
-        assert stack.states()["one"].state == "running"
+    assert running.states()["three"].state == "running"
 
 
 def test_an_interrupted_start_leaves_nothing_behind(tmp_path: Path) -> None:

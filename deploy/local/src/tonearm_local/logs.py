@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,22 +23,49 @@ class Line:
     text: str = field(compare=False)
 
 
-def recent(logs: dict[str, Path], count: int) -> list[Line]:
+def recent(logs: Mapping[str, Path], count: int) -> list[Line]:
     """Merge the last lines of all logs and return the last of those."""
     lines = [line for part, log in logs.items() for line in _lines(part, log)[-count:]]
     return sorted(lines)[-count:]
 
 
-def follow(logs: dict[str, Path]) -> Iterator[Line]:
-    """Yield every line that is added from now on, until the caller stops; sees rotation."""
-    ends = {part: _end(log) for part, log in logs.items()}
-    while True:
+class Follower:
+    """Sees what is added to the logs after it was made, through rotations too."""
+
+    def __init__(self, logs: Mapping[str, Path]) -> None:
+        self._logs = dict(logs)
+        self._ends = {part: _end(log) for part, log in logs.items()}
+
+    def added(self) -> list[Line]:
+        """Return the whole lines that were added since the last look, merged by time."""
         found = [
             Line(_moment(text) or "", part, text)
-            for part, log in logs.items()
-            for text in _added(part, log, ends)
+            for part in self._logs
+            for text in self._added_to(part)
         ]
-        yield from sorted(found)
+        return sorted(found)
+
+    def _added_to(self, part: str) -> list[str]:
+        log, (inode, seen) = self._logs[part], self._ends[part]
+        now_inode, size = _end(log)
+        if now_inode != inode or size < seen:
+            seen = 0
+        if size == seen:
+            return []
+        with log.open("rb") as file:
+            file.seek(seen)
+            added = file.read()
+        # The end of a line that is still being written waits for the next look.
+        whole = added[: added.rfind(b"\n") + 1]
+        self._ends[part] = now_inode, seen + len(whole)
+        return whole.decode(errors="replace").splitlines()
+
+
+def follow(logs: Mapping[str, Path]) -> Iterator[Line]:
+    """Yield every line that is added from now on, until the caller stops."""
+    follower = Follower(logs)
+    while True:
+        yield from follower.added()
         time.sleep(LOOK_SECONDS)
 
 
@@ -72,19 +99,3 @@ def _end(log: Path) -> tuple[int, int]:
         return 0, 0
     status = log.stat()
     return status.st_ino, status.st_size
-
-
-def _added(part: str, log: Path, ends: dict[str, tuple[int, int]]) -> list[str]:
-    inode, seen = ends[part]
-    now_inode, size = _end(log)
-    if now_inode != inode or size < seen:
-        seen = 0
-    if size == seen:
-        return []
-    with log.open("rb") as file:
-        file.seek(seen)
-        added = file.read()
-    # The end of a line that is still being written waits for the next look.
-    whole = added[: added.rfind(b"\n") + 1]
-    ends[part] = now_inode, seen + len(whole)
-    return whole.decode(errors="replace").splitlines()

@@ -178,7 +178,7 @@ def _program(part: Part, directory: Directory) -> str:
         # A part may start before what it needs; it is started again, ever later, until it stays.
         autorestart="true",
         startsecs=1,
-        startretries=10,
+        startretries=5,
         stopwaitsecs=part.stop_seconds,
         stopasgroup="true",
         killasgroup="true",

@@ -33,10 +33,11 @@ def wait_until_ready(blueprint: Blueprint, directory: Directory, *, seconds: flo
         _give_up_on_the_hopeless(states, directory)
         waiting = obstacles([part for part in blueprint.parts if part.name in waiting], states)
         if waiting and time.monotonic() > deadline:
-            name, reason = next(iter(waiting.items()))
-            others = ", ".join(list(waiting)[1:]) or "none"
+            # The edge waits for the others, so it is to blame only when it is alone.
+            blamed = sorted(waiting, key=lambda name: blueprint.part(name).group is Group.EDGE)
+            name, others = blamed[0], ", ".join(blamed[1:]) or "none"
             raise NotReady(
-                f"{name} was not ready within {seconds:.0f} s: {reason}"
+                f"{name} was not ready within {seconds:.0f} s: {waiting[name]}"
                 f" (also not ready: {others}){_tail(name, directory)}"
             )
         if waiting:

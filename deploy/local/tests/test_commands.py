@@ -1,0 +1,59 @@
+"""The commands say what they should, and end with the status they should."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from stand_ins import recipe
+
+from tonearm_local.__main__ import main
+from tonearm_local.stack import Stack
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """Keep a stack for the tests that only look at it."""
+    with Stack(tmp_path_factory.mktemp("looked-at"), recipe=recipe(one="good")) as stack:
+        yield stack
+
+
+def run(*arguments: str, directory: Path) -> tuple[int, str]:
+    """Run a command; return its exit status and what it said."""
+    result = CliRunner().invoke(main, [*arguments, "--directory", str(directory)])
+    return result.exit_code, result.output
+
+
+def test_status_of_a_healthy_stack_is_0_and_names_every_part(running: Stack) -> None:
+    status, output = run("status", directory=running.directory.root)
+
+    assert status == 0
+    assert output.splitlines()[1].split()[:2] == ["one", "ready"]
+    assert f"127.0.0.1:{running.port_of('one')}" in output
+
+
+def test_status_of_what_never_ran_is_3(tmp_path: Path) -> None:
+    status, output = run("status", directory=tmp_path)
+
+    assert status == 3
+    assert "Nothing was started" in output
+
+
+def test_logs_show_what_a_part_said(running: Stack) -> None:
+    status, output = run("logs", "one", directory=running.directory.root)
+
+    assert status == 0
+    assert "a stand-in that is good" in output
+
+
+def test_logs_of_an_unknown_part_name_those_there_are(running: Stack) -> None:
+    status, output = run("logs", "two", directory=running.directory.root)
+
+    assert status == 2
+    assert "there are one, supervisor" in output
+
+
+def test_down_where_nothing_runs_says_so(tmp_path: Path) -> None:
+    assert run("down", directory=tmp_path) == (0, "Nothing runs here.\n")
