@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,8 +10,17 @@ import pytest
 from click.testing import CliRunner
 from stand_ins import recipe
 
-from tonearm_local.__main__ import main
+from tonearm_local.__main__ import INTERRUPTS, main
 from tonearm_local.stack import Stack
+
+
+@pytest.fixture(autouse=True)
+def _signals() -> Iterator[None]:
+    """Put back the signal handlers that every command sets."""
+    before = {number: signal.getsignal(number) for number in INTERRUPTS}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture(scope="module")

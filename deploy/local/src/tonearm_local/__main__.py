@@ -31,6 +31,7 @@ from tonearm_local.waiting import NotReady
 
 UNHEALTHY = 3
 INTERRUPTED = 130
+INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 EXPECTED = (
     Busy, NotReady, NotStarted, Refused, Unconverted, VideoNotMade, WrongAudio, TimeoutError,
     httpx.HTTPError, OSError,
@@ -47,8 +48,8 @@ directory_option = click.option(
 @click.group()
 def main() -> None:
     """Run Tonearm's embedded stack."""
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _as_interrupt)
+    for number in INTERRUPTS:
+        signal.signal(number, _interrupt_once)
 
 
 @main.command()
@@ -158,7 +159,10 @@ def _plain_failures() -> Iterator[None]:
         sys.exit(INTERRUPTED)
 
 
-def _as_interrupt(_number: int, _frame: FrameType | None) -> None:
+def _interrupt_once(_number: int, _frame: FrameType | None) -> None:
+    # What follows is an orderly stop of bounded length: a second Ctrl-C would leave half of it.
+    for number in INTERRUPTS:
+        signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 

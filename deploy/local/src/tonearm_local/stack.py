@@ -19,7 +19,7 @@ from tonearm_local.supervision import Away, PartState, Supervisor
 from tonearm_local.waiting import NotReady, shut_down, wait_until_ready
 
 ATTEMPTS = 3
-DEADLINE_SECONDS = 90.0
+DEADLINE_SECONDS = 120.0
 
 
 class Busy(Exception):
