@@ -1,0 +1,121 @@
+"""The main job as programs do it: curl and Python as `make up` prints them, and grpcurl."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from media import audio_seconds
+from rest_client import PASSWORD, RestClient
+
+from tonearm_local.stack import Stack
+
+ROOT = Path(__file__).parents[2]
+RUN_SECONDS = 120
+
+
+NewCaller = Callable[[], RestClient]
+
+
+def grpcurl_program() -> str:
+    """Find grpcurl, or skip."""
+    built = ROOT / ".build" / "bin" / "grpcurl"
+    found = str(built) if built.exists() else shutil.which("grpcurl")
+    if found is None:
+        if os.environ.get("REQUIRE_REAL"):
+            pytest.fail("REQUIRE_REAL is set, and grpcurl is not installed")
+        pytest.skip("grpcurl is not installed: deploy/real/install grpcurl")
+    return found
+
+
+class Grpcurl:
+    """grpcurl against the public port; it knows the services by reflection alone."""
+
+    def __init__(self, stack: Stack) -> None:
+        """Call the stack's public port."""
+        self._program = grpcurl_program()
+        self._address = urlsplit(stack.url).netloc
+        self.token = ""
+
+    def run(self, *words: str, send: str = "") -> str:
+        """Run it with a request on standard input; give what it printed."""
+        header = ("-H", f"authorization: Bearer {self.token}") if self.token else ()
+        body = ("-d", "@") if send else ()
+        command = [self._program, "-plaintext", *header, *body, self._address, *words]
+        done = subprocess.run(
+            command, input=send, capture_output=True, text=True, timeout=RUN_SECONDS, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def call(self, method: str, *messages: object) -> list[dict[str, object]]:
+        """Call a method with these messages; give the messages it answered."""
+        sent = "\n".join(json.dumps(each) for each in messages) or "{}"
+        text = self.run(method, send=sent)
+        decoder, answers = json.JSONDecoder(), []
+        while text := text.strip():
+            answer, end = decoder.raw_decode(text)
+            answers.append(answer)
+            text = text[end:]
+        return answers
+
+
+def test_grpcurl_finds_every_public_service_by_reflection(stack: Stack) -> None:
+    listed = Grpcurl(stack).run("list").split()
+
+    assert {
+        "tonearm.auth.v1.AuthService",
+        "tonearm.gateway.v1.AudioService",
+        "tonearm.gateway.v1.ConversionService",
+        "tonearm.gateway.v1.UploadService",
+        "tonearm.notifier.v1.NotifierService",
+    } <= set(listed)
+    assert not any("converter" in each for each in listed)
+
+
+def test_grpcurl_does_the_whole_job(
+    new_caller: NewCaller, stack: Stack, video: Path, tmp_path: Path
+) -> None:
+    grpcurl = Grpcurl(stack)
+    account = new_caller().register()
+    body = video.read_bytes()
+    (login,) = grpcurl.call(
+        "tonearm.auth.v1.AuthService/Login", {"email": account.email, "password": PASSWORD}
+    )
+    grpcurl.token = str(login["accessToken"])
+    pieces = [body[start : start + 200_000] for start in range(0, len(body), 200_000)]
+
+    (answer,) = grpcurl.call(
+        "tonearm.gateway.v1.UploadService/UploadVideo",
+        {"filename": "holiday.mp4", "size_bytes": len(body)},
+        *({"video": {"data": base64.b64encode(piece).decode()}} for piece in pieces),
+    )
+    own = answer["conversion"]
+    assert isinstance(own, dict)
+    watched = grpcurl.call(
+        "tonearm.gateway.v1.ConversionService/WatchConversion", {"conversion_id": own["id"]}
+    )
+    downloaded = grpcurl.call(
+        "tonearm.gateway.v1.AudioService/DownloadAudio", {"conversion_id": own["id"]}
+    )
+
+    last = watched[-1]["conversion"]
+    assert isinstance(last, dict)
+    assert last["state"] == "SUCCEEDED"
+    mp3 = tmp_path / "a.mp3"
+    mp3.write_bytes(b"".join(base64.b64decode(piece_of(each)) for each in downloaded))
+    assert audio_seconds(mp3) == pytest.approx(audio_seconds(video), abs=0.03)
+
+
+def piece_of(message: dict[str, object]) -> str:
+    """Read the bytes of a piece of audio."""
+    audio = message["audio"]
+    assert isinstance(audio, dict)
+    return str(audio["data"])
