@@ -6,6 +6,10 @@ import asyncio
 import os
 from contextlib import closing, suppress
 
+# gRPC reads this when it is imported. Its fork handlers do nothing here, where every fork ends in
+# an exec, but print a line for each child.
+os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "0"
+
 import uvloop
 from pymongo import AsyncMongoClient
 
