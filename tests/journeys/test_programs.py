@@ -89,7 +89,8 @@ def test_grpcurl_does_the_whole_job(
     (login,) = grpcurl.call(
         "tonearm.auth.v1.AuthService/Login", {"email": account.email, "password": PASSWORD}
     )
-    grpcurl.token = str(login["accessToken"])
+    # Python's descriptors carry no JSON names, so that grpcurl shows the fields' own.
+    grpcurl.token = str(login["access_token"])
     pieces = [body[start : start + 200_000] for start in range(0, len(body), 200_000)]
 
     (answer,) = grpcurl.call(
