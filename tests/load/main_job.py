@@ -12,8 +12,11 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
+import threading
 import time
+from contextlib import suppress
 from pathlib import Path
+from typing import Self
 
 import psutil
 
@@ -43,14 +46,15 @@ def measure(directory: Path) -> None:
     with Stack(directory / "stack") as stack, RestClient(stack.url) as caller:
         caller.http.timeout = 600.0
         account = caller.register()
-        print(f"{'start':>8}: {peaks(stack)}")
-        for name, seconds, megabytes in VIDEOS:
-            video = make_large_video(
-                directory / "video.mp4", seconds=seconds, megabytes=megabytes
-            )
-            caller.login(account)
-            print(f"{name:>8}: {times(caller, video)}")
-            print(f"{'':>8}  {peaks(stack)}")
+        with Sampler(stack) as sampler:
+            print(f"{'start':>8}: {sampler.peaks()}")
+            for name, seconds, megabytes in VIDEOS:
+                video = make_large_video(
+                    directory / "video.mp4", seconds=seconds, megabytes=megabytes
+                )
+                caller.login(account)
+                print(f"{name:>8}: {times(caller, video)}")
+                print(f"{'':>8}  {sampler.peaks()}", flush=True)
 
 
 def times(caller: RestClient, video: Path) -> str:
@@ -69,19 +73,54 @@ def times(caller: RestClient, video: Path) -> str:
     )
 
 
-def peaks(stack: Stack) -> str:
-    """Tell each service's highest memory so far, its child processes of this moment included."""
-    states = stack.states()
-    return ", ".join(f"{part} {peak_of(states[part].process_id)}" for part in PARTS)
+class Sampler:
+    """Looks at the memory of the services and their children twenty times a second."""
+
+    def __init__(self, stack: Stack) -> None:
+        """Watch the four services of `stack`."""
+        states = stack.states()
+        self._services = {part: psutil.Process(states[part].pid) for part in PARTS}
+        self._highest: dict[str, int] = {}
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._sample, daemon=True)
+
+    def __enter__(self) -> Self:
+        """Begin to look."""
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        """Stop looking."""
+        self._stop.set()
+        self._thread.join()
+
+    def peaks(self) -> str:
+        """Tell the highest resident memory seen so far, process by process."""
+        self._look()
+        return ", ".join(
+            f"{name} {highest / 1e6:.0f} MB" for name, highest in sorted(self._highest.items())
+        )
+
+    def _sample(self) -> None:
+        while not self._stop.wait(0.05):
+            self._look()
+
+    def _look(self) -> None:
+        for part, service in self._services.items():
+            self._note(part, high_water_of(service))
+            for child in service.children(recursive=True):
+                with suppress(psutil.NoSuchProcess):
+                    self._note(f"{part}'s {child.name()}", child.memory_info().rss)
+
+    def _note(self, name: str, size: int) -> None:
+        self._highest[name] = max(size, self._highest.get(name, 0))
 
 
-def peak_of(process_id: int) -> str:
-    """Read the high-water mark of a process's resident memory."""
-    status = Path(f"/proc/{process_id}/status").read_text(encoding="ascii")
+def high_water_of(process: psutil.Process) -> int:
+    """Read the most resident memory that a process ever had, in bytes (proc(5), VmHWM)."""
+    status = Path(f"/proc/{process.pid}/status").read_text(encoding="ascii")
     (line,) = (each for each in status.splitlines() if each.startswith("VmHWM"))
-    kilobytes = int(line.split()[1])
-    name = psutil.Process(process_id).name()
-    return f"{kilobytes / 1000:.0f} MB ({name})"
+    return int(line.split()[1]) * 1024
 
 
 if __name__ == "__main__":
