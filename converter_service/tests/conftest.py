@@ -28,7 +28,7 @@ def engine() -> FfmpegEngine:
 def mongodb_uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     program = find_program()
     if program is None:
-        pytest.skip(f"{PROGRAM} is not installed")
+        pytest.skip(reason=f"{PROGRAM} is not installed")
     with running_store(program, tmp_path_factory.mktemp("store")) as uri:
         yield uri
 

@@ -121,7 +121,7 @@ async def fails(converting: Awaitable[Outcome]) -> FailureReason:
 
 
 @pytest.mark.parametrize("name", SOURCES)
-async def test_every_common_kind_of_video_becomes_an_mp3_of_its_length(
+async def test_every_usual_kind_of_video_becomes_an_mp3_of_its_length(
     name: str, media: MediaMaker, convert: Convert
 ) -> None:
     video = media.make(name, *SOURCES[name])

@@ -15,6 +15,7 @@ from converter_media import MediaMaker
 from converter_service.adapters.child import Child, Limits, run_child
 from converter_service.adapters.ffmpeg import FfmpegEngine, Patience, find_ffmpeg
 from converter_service.domain import ConversionTimedOut, EngineFailure, UnreadableVideo
+from converter_service.ports import Progress
 
 VERSION = 'if [ "$1" = -version ]; then echo "ffmpeg version n7.1 Copyright"; exit; fi\n'
 IMPATIENT = Patience(least_seconds=2.0, stall_seconds=0.5)
@@ -28,13 +29,15 @@ def stub(directory: Path, script: str) -> str:
     return str(program)
 
 
-async def encode(engine: FfmpegEngine, directory: Path) -> None:
+async def encode(
+    engine: FfmpegEngine, directory: Path, progress: Progress = lambda _: None
+) -> None:
     await engine.encode(
         directory / "video",
         directory / "audio.mp3",
         bitrate_kbps=0,
         seconds=1,
-        progress=lambda _: None,
+        progress=progress,
     )
 
 
@@ -78,10 +81,11 @@ async def test_one_that_is_too_slow_is_killed(tmp_path: Path) -> None:
 
 async def test_a_cancelled_one_is_killed(tmp_path: Path) -> None:
     pids = tmp_path / "pids"
-    engine = FfmpegEngine(stub(tmp_path, f"echo $$ > {pids}; sleep 600"), Patience())
-    running = asyncio.create_task(encode(engine, tmp_path))
-    while not pids.exists() or not pids.read_text():  # noqa: ASYNC110 - another process writes it
-        await asyncio.sleep(0.01)
+    script = f"echo $$ > {pids}; echo out_time_us=1000; sleep 600"
+    engine = FfmpegEngine(stub(tmp_path, script), Patience())
+    encoding = asyncio.Event()
+    running = asyncio.create_task(encode(engine, tmp_path, lambda _: encoding.set()))
+    await encoding.wait()
 
     running.cancel()
 

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import tempfile
 from contextlib import closing, suppress
-
-# gRPC reads this when it is imported. Its fork handlers do nothing here, where every fork ends in
-# an exec, but print a line for each child.
-os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "0"
+from pathlib import Path
 
 import uvloop
 from pymongo import AsyncMongoClient
@@ -96,7 +94,8 @@ async def main() -> None:
     producer = KafkaEventProducer(settings.kafka(), (wire.EVENTS_TOPIC, wire.DEAD_LETTERS_TOPIC))
     engine = FfmpegEngine(find_ffmpeg(settings.ffmpeg), Patience())
     log.info("engine_found", engine=engine.name)
-    with closing(ScratchWorkshop(settings.scratch_directory)) as workshop:
+    scratch = settings.scratch_directory or Path(tempfile.gettempdir()) / "tonearm-converter"
+    with closing(ScratchWorkshop(scratch)) as workshop:
         conversions = _conversions(settings, client, producer, engine, workshop)
         consumer = KafkaEventConsumer(
             settings.kafka(),

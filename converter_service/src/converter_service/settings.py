@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 
 from pydantic import Field, SecretStr
@@ -10,17 +9,14 @@ from pydantic import Field, SecretStr
 from tonearm_chassis.kafka_settings import KafkaSettings
 
 
-def _scratch_directory() -> Path:
-    return Path(tempfile.gettempdir()) / "tonearm-converter"
-
-
 class Settings(KafkaSettings):
     """The settings of the converter service."""
 
     mongodb_uri: SecretStr = Field(description="MongoDB connection string")
-    scratch_directory: Path = Field(
-        default_factory=_scratch_directory,
-        description="where running conversions keep their files; needs room for SLOTS videos",
+    scratch_directory: Path | None = Field(
+        None,
+        description="where running conversions keep their files, with room for SLOTS videos; "
+        "default: tonearm-converter in the system's temporary directory",
     )
     ffmpeg: str = Field("", description="the ffmpeg program; default: PATH's, then the wheel's")
     slots: int = Field(

@@ -95,7 +95,7 @@ class InMemoryClaimStore:
         ]
         return sorted(orders, key=lambda each: each.create_time)[:limit]
 
-    async def announce_start(self, claim: Claim, start_time: datetime) -> None:  # noqa: ARG002
+    async def announce_start(self, claim: Claim, start_time: datetime) -> None:  # noqa: ARG002 - the port has it
         self._mine(claim)
         self.promised.append(("ConversionStarted", claim.fence))
 
@@ -205,15 +205,15 @@ class FakeEngine:
     while_encoding: Callable[[], object] = _nothing
     encoded: int = 0
 
-    async def inspect(self, source: Path) -> SourceAudio:  # noqa: ARG002
+    async def inspect(self, source: Path) -> SourceAudio:  # noqa: ARG002 - the port has it
         return self.source
 
     async def encode(
         self,
-        source: Path,  # noqa: ARG002
+        source: Path,  # noqa: ARG002 - the port has it
         target: Path,
         *,
-        bitrate_kbps: int,  # noqa: ARG002
+        bitrate_kbps: int,  # noqa: ARG002 - the port has it
         seconds: float,
         progress: Progress,
     ) -> EncodeReport:
@@ -228,7 +228,7 @@ class FakeEngine:
         progress(seconds)
         return EncodeReport(441_000, 44_100, 441_000)
 
-    async def decode(self, audio: Path, *, seconds: float) -> DecodedAudio:  # noqa: ARG002
+    async def decode(self, audio: Path, *, seconds: float) -> DecodedAudio:  # noqa: ARG002 - the port has it
         return DecodedAudio(441_000, 441_000, 44_100, 2, -3.0)
 
 
@@ -256,5 +256,5 @@ class RecordedProgress:
 
     shares: list[float] = field(default_factory=list)
 
-    def report(self, claim: Claim, share: float) -> None:  # noqa: ARG002
+    def report(self, claim: Claim, share: float) -> None:  # noqa: ARG002 - the port has it
         self.shares.append(share)
