@@ -78,15 +78,15 @@ clean:  ## Remove what can be made again; data in .tonearm stays
 # Versions whose wheels are known to exist come first, newer ones are better than nothing.
 CANDIDATES := $(or $(PYTHON),python3 python3.13 python3.12 python3.11 python)
 $(BIN)/python:
-	@other=$$(cat $(UNFINISHED) 2>/dev/null); \
-	case "$${other:+$$(ps -p $$other -o comm= 2>/dev/null)}" in *make*) \
+	@python=; other=$$(cat $(UNFINISHED) 2>/dev/null); \
+	case "$${other:+$$(ps -p $$other -o stat=,comm= 2>/dev/null)}" in Z*) ;; *make*) \
 	    echo "Another make (process $$other) is installing here; wait for it." >&2; exit 1;; \
 	esac; \
 	for below in 14 99; do for candidate in $(CANDIDATES); do \
 	    if $$candidate -c "import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info < (3, $$below))" 2>/dev/null; \
 	    then python=$$candidate; break 2; fi; \
 	done; done; \
-	if [ -z "$${python:-}" ]; then \
+	if [ -z "$$python" ]; then \
 	    echo 'Tonearm needs Python 3.11 or newer with its venv module (Debian, Ubuntu: package python3-venv).'; \
 	    echo 'None of these is one: $(CANDIDATES). Name another: make $(MAKECMDGOALS) PYTHON=/path/to/python'; \
 	    exit 1; \

@@ -12,17 +12,19 @@ from pydantic_settings import BaseSettings
 from .tree import SERVICES, Distribution
 
 SECRET = re.compile("SECRET|PASSWORD|PRIVATE")
+ROW = re.compile(r"\|\s*`([A-Z][A-Z0-9_]+)`\s*\|\s*(.*?)\s*\|\s*\S.*\|\s*")
 
 services = pytest.mark.parametrize("service", SERVICES, ids=lambda service: service.directory)
 
 
 def table(readme: str) -> dict[str, str]:
     """Read `variable | default | meaning`: each variable with its default, empty if required."""
-    rows = re.findall(
-        r"^\|\s*`([A-Z][A-Z0-9_]+)`\s*\|\s*(.*?)\s*\|\s*\S.*\|\s*$", readme, re.MULTILINE
-    )
-    assert len(rows) == len(dict(rows)), "a variable stands twice"
-    return {name: default.strip("`") for name, default in rows}
+    _, _, rest = readme.partition("| variable | default | meaning |\n|---|---|---|\n")
+    rows = [ROW.fullmatch(line) for line in rest.partition("\n\n")[0].splitlines()]
+    cells = [(row[1], row[2]) for row in rows if row]
+    assert len(cells) == len(rows), "a row is not `VARIABLE` | `default` | meaning"
+    assert len(cells) == len(dict(cells)), "a variable stands twice"
+    return {name: default.strip("`") for name, default in cells}
 
 
 def settings(settings_class: type[BaseModel]) -> dict[str, str]:
@@ -74,13 +76,24 @@ def test_a_secret_has_no_default(service: Distribution) -> None:
     assert not [name for name in defaults if SECRET.search(name) and defaults[name]]
 
 
+README = """
+| reason | when | what to do |
+|---|---|---|
+| `TRUNCATED` | always | nothing |
+
+| variable | default | meaning |
+|---|---|---|
+| `NEEDED` | | what for |
+| `SECONDS` | `2.5` | how long |
+
+The end.
+"""
+
+
 def test_a_difference_is_seen() -> None:
     class Example(BaseModel):
         needed: str
         seconds: float = 1.5
 
     assert settings(Example) == {"NEEDED": "", "SECONDS": "1.5"}
-    assert table("| `NEEDED` | | what for |\n| `SECONDS` | `2.5` | how long |") == {
-        "NEEDED": "",
-        "SECONDS": "2.5",
-    }
+    assert table(README) == {"NEEDED": "", "SECONDS": "2.5"}
