@@ -145,8 +145,9 @@ def names_vaguely(module: Module) -> Lines:
     if any(_is_vague(part) for part in module.path.with_suffix("").parts):
         yield 1
     for node in ast.walk(module.tree):
-        named = node.name if isinstance(node, DEFINITIONS) else ""
-        if _is_vague(named) and not named.startswith("test_"):
+        if not isinstance(node, DEFINITIONS) or node.name.startswith("test_"):
+            continue
+        if _is_vague(node.name):
             yield node.lineno
 
 
