@@ -175,6 +175,15 @@ async def test_finishing_again_changes_nothing(subject: Subject) -> None:
     assert await subject.promised() == [("ConversionFailed", 1)]
 
 
+async def test_renewing_after_the_own_outcome_is_no_loss(subject: Subject) -> None:
+    claim = await subject.claimed()
+    await subject.store.finish(claim, SUCCEEDED)
+
+    await subject.store.renew(claim)
+
+    assert await subject.store.claim(order(), "you") is Standing.OVER
+
+
 async def test_an_outcome_is_never_replaced_by_another_claims(subject: Subject) -> None:
     stale = await subject.claimed(owner="me")
     await subject.expire_leases()

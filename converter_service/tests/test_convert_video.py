@@ -24,12 +24,14 @@ from converter_service.domain import (
     Failed,
     FailureReason,
     NoAudio,
+    Outcome,
     SourceAudio,
     Succeeded,
     audio_id,
 )
 from converter_service.ports import Standing
 from converter_service.use_cases.convert_video import ConvertVideo, Equipment
+from tonearm_chassis.errors import Outage
 from tonearm_chassis.testing.clock import FakeClock
 
 
@@ -53,6 +55,14 @@ class World:
 
     def outcome(self) -> object:
         return self.claims.outcome(order().conversion_id)
+
+
+class LosesTheAnswer(InMemoryClaimStore):
+    """Claims that record every outcome and never say so."""
+
+    async def finish(self, claim: Claim, outcome: Outcome) -> None:
+        await super().finish(claim, outcome)
+        raise Outage("claims: no answer")
 
 
 @pytest.fixture
@@ -89,9 +99,10 @@ async def test_a_refusal_is_an_outcome_with_a_sentence(world: World) -> None:
 
     await world.convert(await world.claim())
 
-    assert world.outcome() == Failed(
-        FailureReason.NO_AUDIO, "The video has no audio track.", world.clock.now()
-    )
+    outcome = world.outcome()
+    assert isinstance(outcome, Failed)
+    assert outcome.reason == FailureReason.NO_AUDIO
+    assert outcome.message == "The video has no audio track."
     assert world.audio.files == {}
 
 
@@ -219,6 +230,28 @@ async def test_a_lease_that_cannot_be_renewed_is_given_up_in_time(world: World) 
     await world.convert(await world.claim())
 
     assert world.clock.monotonic() - gone[0] <= LEASE_SECONDS + LEASE_SECONDS / 3
+
+
+async def test_audio_stays_when_only_the_answer_to_its_recording_was_lost(world: World) -> None:
+    claims = LosesTheAnswer(world.clock)
+    claim = await claims.claim(order(), "me")
+    assert isinstance(claim, Claim)
+    equipment = Equipment(
+        world.clock,
+        claims,
+        world.videos,
+        world.audio,
+        world.engine,
+        world.workshop,
+        world.progress,
+        LEASE_SECONDS,
+    )
+
+    await ConvertVideo(equipment)(claim)
+
+    outcome = claims.outcome(order().conversion_id)
+    assert isinstance(outcome, Succeeded)
+    assert outcome.stored.audio_id in world.audio.files
 
 
 async def test_a_new_holder_removes_the_audio_of_those_before(world: World) -> None:

@@ -65,7 +65,10 @@ class ClaimStore(Protocol):
         ...
 
     async def renew(self, claim: Claim) -> None:
-        """Hold the claim for another lease. Raises `ClaimLost`."""
+        """Hold the claim for another lease; nothing if it is finished by this very claim.
+
+        Raises `ClaimLost` if it is over otherwise, or somebody else's.
+        """
         ...
 
     async def finish(self, claim: Claim, outcome: Outcome) -> None:

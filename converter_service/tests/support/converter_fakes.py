@@ -100,6 +100,10 @@ class InMemoryClaimStore:
         self.promised.append(("ConversionStarted", claim.fence))
 
     async def renew(self, claim: Claim) -> None:
+        self._fail()
+        record = self._records[claim.order.conversion_id]
+        if record.outcome and record.fence == claim.fence:
+            return
         self._mine(claim).lease_until = self._clock.monotonic() + self._lease_seconds
 
     async def finish(self, claim: Claim, outcome: Outcome) -> None:

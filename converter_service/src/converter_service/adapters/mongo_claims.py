@@ -131,9 +131,10 @@ class MongoClaimStore:
 
     async def renew(self, claim: Claim) -> None:
         """Move the end of the lease."""
-        if not await self._change(
+        is_held = await self._change(
             claim, [{"$set": {"lease_until": _from_now(self._lease_seconds)}}]
-        ):
+        )
+        if not is_held and not await self._is_recorded(claim):
             raise ClaimLost
 
     async def finish(self, claim: Claim, outcome: Outcome) -> None:

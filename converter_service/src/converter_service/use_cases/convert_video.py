@@ -131,7 +131,8 @@ class ConvertVideo:
             except Outage as outage:
                 log.warning("renewal_failed", cause=str(outage))
                 if clock.monotonic() - renewed >= lease_seconds:
-                    raise ClaimLost from outage
+                    # Not `ClaimLost`: if the outcome was recorded just before, its audio must stay.
+                    raise Outage("the lease ran out") from outage
 
     async def _work(self, claim: Claim) -> str:
         outcome = await self._convert(claim)
