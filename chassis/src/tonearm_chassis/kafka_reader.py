@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, wait
@@ -60,7 +61,7 @@ class KafkaReader:
         self._checked = time.monotonic()
         try:
             self._topics = self._admin.ensure(topics)
-            self._consumer = _consumer(access, group)
+            self._consumer = _consumer(access, self._offsets_of(access, group))
         except Outage:
             self._admin.close()
             raise
@@ -75,6 +76,18 @@ class KafkaReader:
                 ]
             )
             assigned()
+
+    def _offsets_of(self, access: KafkaAccess, group: str) -> str:
+        """Name the group that keeps the offsets.
+
+        A commit that waits for its broker reaches the one that comes back, be it empty, and its
+        offset would hide the first events of the new topics. Where a group is nothing but the
+        place where offsets are kept, that place is therefore named after the topics' ids.
+        """
+        if access.assignment == "group":
+            return group
+        ids = ",".join(topic.id for _, topic in sorted(self._topics.items()))
+        return f"{group}.{hashlib.sha256(ids.encode()).hexdigest()[:12]}"
 
     def close(self) -> None:
         """Leave the group and disconnect, in bounded time."""
@@ -103,10 +116,9 @@ class KafkaReader:
     def commit(self, record: Record) -> None:
         """Mark a record as done. What keeps that from Kafka only makes the record come again."""
         partition = TopicPartition(record.topic, record.partition)
+        offset = OffsetAndMetadata(record.offset + 1, "", -1)
         try:
-            self._consumer.commit(
-                {partition: OffsetAndMetadata(record.offset + 1, "", -1)}, timeout_ms=COMMIT_MS
-            )
+            self._consumer.commit({partition: offset}, timeout_ms=COMMIT_MS)
         except PASSING as error:
             log.warning("offset_not_committed", group=self._group, cause=repr(error))
 
