@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from contextlib import closing, suppress
 from functools import partial
 from typing import Any
@@ -52,8 +53,8 @@ class KafkaEventProducer:
         with self._lock:
             producer, self._producer = self._producer, None
         if producer is not None:
-            closing_down = in_thread(partial(_close, producer, CLOSE_SECONDS), "kafka-close")
-            await asyncio.wait([closing_down], timeout=CLOSE_SECONDS + 1)
+            closing_down = in_thread(partial(_close, producer), "kafka-close")
+            await asyncio.wait([closing_down], timeout=CLOSE_SECONDS)
 
     def _send(self, topic: str, envelope: Envelope) -> None:
         producer = self._connected()
@@ -97,14 +98,14 @@ class KafkaEventProducer:
                 return  # another thread saw it first; the new one is not to blame
             self._producer = None
         # Elsewhere: closing waits for what others have under way in it.
-        threading.Thread(
-            target=_close, args=(failed, DELIVERY_SECONDS), name="kafka-close", daemon=True
-        ).start()
+        threading.Thread(target=_close, args=(failed,), name="kafka-close", daemon=True).start()
 
 
-def _close(producer: Any, seconds: float) -> None:  # noqa: ANN401 - kafka-python has no types
-    # It raises what it could not flush, and then is still open; the second time nothing is left.
-    for _ in range(2):
+def _close(producer: Any) -> None:  # noqa: ANN401 - kafka-python has no types
+    # Closing raises what it cannot flush, and leaves the producer and its thread as they were:
+    # it only succeeds once everything is sent, or too old to be.
+    deadline = time.monotonic() + SEND_SECONDS
+    while time.monotonic() < deadline:
         with suppress(KafkaError):
-            producer.close(timeout=seconds)
+            producer.close(timeout=CLOSE_SECONDS)
             return
