@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import gc
+import logging
 import os
+import threading
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -11,17 +15,20 @@ from structlog.testing import capture_logs
 
 from tonearm_chassis.kafka_settings import KafkaAccess
 
+TIDY_SECONDS = 20.0  # what a send takes to give up
 REAL_KAFKA = "KAFKA_BOOTSTRAP_SERVERS_REAL"
 
 
 @pytest.fixture(autouse=True)
-def _quiet() -> Iterator[None]:
+def _quiet(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    # As `configure_logs` has it; and a record that pytest keeps would keep its sockets, too.
+    caplog.set_level(logging.CRITICAL, "kafka")
     with capture_logs():
         yield
 
 
 @pytest.fixture(scope="session")
-def _embedded_broker() -> Iterator[str]:
+def embedded_broker() -> Iterator[str]:
     port = free_port()
     command = broker_command(port)
     if command is None:
@@ -34,12 +41,33 @@ def _embedded_broker() -> Iterator[str]:
 def kafka(request: pytest.FixtureRequest) -> KafkaAccess:
     """Kafka as the embedded stack has it, and as production has it where there is one."""
     if request.param == "embedded":
-        servers = request.getfixturevalue("_embedded_broker")
+        servers = request.getfixturevalue("embedded_broker")
         return KafkaAccess(servers, assignment="all", partitions=2)
     servers = os.environ.get(REAL_KAFKA, "")
     if not servers:
         pytest.skip(f"no Apache Kafka: {REAL_KAFKA} is not set")
     return KafkaAccess(servers, assignment="group", partitions=2)
+
+
+@pytest.fixture
+def tidy() -> Iterator[None]:
+    """Check that no Kafka thread is left behind, and collect the garbage of kafka-python.
+
+    It leaves sockets that were refused to the garbage collector. Tests with refusals ignore that,
+    and use this fixture, so that it does not hit the tests after them.
+    """
+    before = set(threading.enumerate())
+    yield
+    deadline = time.monotonic() + TIDY_SECONDS
+    while left := [each for each in threading.enumerate() if _is_kafkas(each, before)]:
+        assert time.monotonic() < deadline, left
+        time.sleep(0.05)
+    gc.collect()
+
+
+def _is_kafkas(thread: threading.Thread, before: set[threading.Thread]) -> bool:
+    kafkas = thread.name.startswith("kafka") or type(thread).__module__.startswith("kafka.")
+    return kafkas and thread not in before
 
 
 @pytest.fixture(scope="session")

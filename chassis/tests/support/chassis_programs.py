@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -16,6 +15,8 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from importlib import import_module
 from pathlib import Path
 from typing import Any
+
+from tonearm_chassis.testing.mongo import mongo_program
 
 CHILD = Path(__file__).with_name("chassis_child.py")
 PATIENCE_SECONDS = 20.0
@@ -120,8 +121,7 @@ def broker_command(port: int) -> list[str] | None:
 
 def store_command(port: int, directory: Path) -> list[str] | None:
     """Give the command line of the embedded store; None if its wheel is not installed."""
-    beside = Path(sys.executable).with_name("secantusd-py")
-    program = str(beside) if beside.exists() else shutil.which("secantusd-py")
+    program = mongo_program()
     if program is None:
         return None
     return [program, "--host", "127.0.0.1", "--port", str(port), "--storage-path", str(directory)]
