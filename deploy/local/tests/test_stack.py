@@ -27,7 +27,7 @@ from tonearm_local.waiting import NotReady
 AWKWARD = 'a checkout; with # 100%d of "it\'s" $HOME'
 
 
-def eventually(condition: Callable[[], bool], seconds: float = 8) -> bool:
+def eventually(condition: Callable[[], bool], seconds: float = 30) -> bool:
     """Wait for what another process is about to do."""
     deadline = time.monotonic() + seconds
     while not condition() and time.monotonic() < deadline:
@@ -203,16 +203,17 @@ def test_an_interrupted_start_leaves_nothing_behind(tmp_path: Path) -> None:
         "from tonearm_local.stack import Stack;"
         "Stack(Path(sys.argv[1]), recipe=recipe(one='deaf')).start()"
     )
-    starting = subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, "-c", script, str(tmp_path)],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
         stderr=subprocess.DEVNULL,
-    )
-    assert eventually((tmp_path / "logs" / "one.log").exists)
+    ) as starting:
+        begun = eventually((tmp_path / "logs" / "one.log").exists)
+        starting.send_signal(signal.SIGINT)
+        status = starting.wait()
 
-    starting.send_signal(signal.SIGINT)
-
-    assert starting.wait(timeout=15) != 0
+    assert begun
+    assert status != 0
     assert leftovers.find(tmp_path) == []
 
 

@@ -23,7 +23,7 @@ def main() -> None:
         sys.stderr.write(f"{blueprint} has no part {name}\n")
         sys.exit(EX_CONFIG)
     part = parts[name]
-    os.execvpe(part["argv"][0], part["argv"], {**os.environ, **part["environment"]})  # noqa: S606
+    os.execvpe(part["argv"][0], part["argv"], {**os.environ, **part["environment"]})  # noqa: S606 - the blueprint is ours
 
 
 if __name__ == "__main__":
