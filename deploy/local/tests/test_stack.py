@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import psutil
 import pytest
 from filelock import FileLock
 from stand_ins import assemble, log_text, recipe, stand_in
@@ -111,12 +110,12 @@ def test_a_killed_supervisor_leaves_nothing_that_blocks_the_next_start(tmp_path:
     stack = Stack(tmp_path, recipe=recipe(one="parent", two="stubborn"))
     stack.start()
     control, ports = stack.blueprint.control, set(stack.blueprint.all_ports())
-    left = {process.pid for process in leftovers.find(tmp_path)}
+    left = leftovers.find(tmp_path)
     os.kill(Supervisor(control).process_id(), signal.SIGKILL)
 
     with stack:
         assert set(stack.blueprint.all_ports()) == ports
-        assert not any(psutil.pid_exists(pid) and _runs(pid) for pid in left)
+        assert not any(leftovers.runs(process) for process in left)
 
 
 def test_stopping_finds_children_that_hid_in_their_own_session(tmp_path: Path) -> None:
@@ -215,10 +214,3 @@ def test_an_interrupted_start_leaves_nothing_behind(tmp_path: Path) -> None:
     assert begun
     assert status != 0
     assert leftovers.find(tmp_path) == []
-
-
-def _runs(pid: int) -> bool:
-    try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False

@@ -8,6 +8,7 @@ they are found after a kill -9 of the supervisor, and nobody else ever is.
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -16,6 +17,7 @@ import psutil
 
 MARK = "TONEARM_STACK"
 ROUNDS = 3
+LOOK_SECONDS = 0.02
 
 
 def find(directory: Path) -> list[psutil.Process]:
@@ -43,17 +45,34 @@ def end(directory: Path, *, grace_seconds: float = 5.0) -> list[str]:
             break
         ended += [_name(process) for process in processes]
         _each(processes, psutil.Process.terminate)
-        _, stubborn = psutil.wait_procs(processes, timeout=grace_seconds)
+        stubborn = _wait(processes, grace_seconds)
         _each(stubborn, psutil.Process.kill)
-        psutil.wait_procs(stubborn, timeout=5)
+        _wait(stubborn, grace_seconds)
     return ended
+
+
+def runs(process: psutil.Process) -> bool:
+    """Tell whether a process still runs; a dead one that its parent has not noticed does not."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False
+
+
+def _wait(processes: list[psutil.Process], seconds: float) -> list[psutil.Process]:
+    deadline = time.monotonic() + seconds
+    while (alive := [process for process in processes if runs(process)]) and (
+        time.monotonic() < deadline
+    ):
+        time.sleep(LOOK_SECONDS)
+    return alive
 
 
 def _carries(process: psutil.Process, directory: str) -> bool:
     try:
-        if process.status() == psutil.STATUS_ZOMBIE:
-            return False
-        return process.environ().get(MARK) == directory or _works_in(process, directory)
+        return runs(process) and (
+            process.environ().get(MARK) == directory or _works_in(process, directory)
+        )
     except (psutil.Error, OSError):
         return False  # gone, or somebody else's
 
@@ -65,11 +84,7 @@ def _works_in(process: psutil.Process, directory: str) -> bool:
 
 def _descendants(process: psutil.Process) -> list[psutil.Process]:
     try:
-        return [
-            child
-            for child in process.children(recursive=True)
-            if child.status() != psutil.STATUS_ZOMBIE
-        ]
+        return [child for child in process.children(recursive=True) if runs(child)]
     except psutil.Error:
         return []
 

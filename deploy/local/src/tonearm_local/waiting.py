@@ -9,6 +9,7 @@ from contextlib import suppress
 
 import psutil
 
+from tonearm_local import leftovers
 from tonearm_local.blueprint import Blueprint, Group, Part
 from tonearm_local.probes import obstacle
 from tonearm_local.site import Directory
@@ -64,7 +65,7 @@ def shut_down(blueprint: Blueprint) -> None:
     with suppress(Away, psutil.Error):
         process = psutil.Process(supervisor.process_id())
         supervisor.shut_down()
-        while process.is_running() and time.monotonic() < deadline:
+        while leftovers.runs(process) and time.monotonic() < deadline:
             # It looks at its children once a second, or whenever somebody calls.
             with suppress(Away):
                 supervisor.nudge()
