@@ -76,7 +76,7 @@ def lonely(request: pytest.FixtureRequest) -> EventProducer:
         producer = InMemoryProducer()
         producer.away = True
         return producer
-    return KafkaEventProducer(KafkaAccess("127.0.0.1:1"), ("topic",))
+    return KafkaEventProducer(KafkaAccess("127.0.0.1:1", patience_seconds=1), ("topic",))
 
 
 @pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")  # see `tidy`

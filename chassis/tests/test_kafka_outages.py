@@ -28,7 +28,7 @@ def port(tidy: None) -> int:  # noqa: ARG001 - it tidies up last
 
 @pytest.fixture
 def access(port: int) -> KafkaAccess:
-    return KafkaAccess(f"127.0.0.1:{port}", assignment="all", partitions=2)
+    return KafkaAccess(f"127.0.0.1:{port}", assignment="all", partitions=2, patience_seconds=2)
 
 
 @pytest.fixture

@@ -21,9 +21,8 @@ from tonearm_chassis.kafka_settings import KafkaAccess
 from tonearm_chassis.kafka_topics import TopicAdmin
 from tonearm_chassis.threads import in_thread
 
-DELIVERY_SECONDS = 5.0
-# What kafka-python blocks for on top of the delivery: connecting, topics and metadata.
-SEND_SECONDS = 4 * DELIVERY_SECONDS
+# Connecting, topics, metadata and delivery: each may take all of the patience.
+STEPS_OF_A_SEND = 4
 CLOSE_SECONDS = 2.0
 SENDS_AT_ONCE = 16  # each has a thread
 
@@ -37,15 +36,17 @@ class KafkaEventProducer:
         self._topics = topics
         self._lock = threading.Lock()
         self._producer: Any = None
+        self._delivery_seconds = access.patience_seconds
+        self._send_seconds = access.patience_seconds * STEPS_OF_A_SEND
         self._places = asyncio.Semaphore(SENDS_AT_ONCE)
 
     async def send(self, topic: str, envelope: Envelope) -> None:
         """Send an event and wait for all in-sync replicas; see `EventProducer`."""
         try:
-            async with asyncio.timeout(SEND_SECONDS), self._places:
+            async with asyncio.timeout(self._send_seconds), self._places:
                 await in_thread(partial(self._send, topic, envelope), "kafka-send")
         except TimeoutError:
-            raise Outage(f"kafka: no acknowledgement within {SEND_SECONDS:.0f} s") from None
+            raise Outage(f"kafka: nothing came within {self._send_seconds:.0f} s") from None
         metrics.EVENTS_PUBLISHED.labels(envelope.type).inc()
 
     async def close(self) -> None:
@@ -53,7 +54,7 @@ class KafkaEventProducer:
         with self._lock:
             producer, self._producer = self._producer, None
         if producer is not None:
-            closing_down = in_thread(partial(_close, producer), "kafka-close")
+            closing_down = in_thread(partial(_close, producer, self._send_seconds), "kafka-close")
             await asyncio.wait([closing_down], timeout=CLOSE_SECONDS)
 
     def _send(self, topic: str, envelope: Envelope) -> None:
@@ -64,7 +65,7 @@ class KafkaEventProducer:
                 key=envelope.key.encode(),
                 value=envelope.payload,
                 headers=envelope.headers(),
-            ).get(timeout=DELIVERY_SECONDS)
+            ).get(timeout=self._delivery_seconds)
         except (MessageSizeTooLargeError, InvalidTopicError) as error:
             raise UnsendableEvent(repr(error)) from error
         except KafkaError as error:
@@ -88,8 +89,8 @@ class KafkaEventProducer:
             acks="all",
             enable_idempotence=True,
             linger_ms=0,
-            max_block_ms=int(DELIVERY_SECONDS * 1000),
-            delivery_timeout_ms=int(DELIVERY_SECONDS * 1000),
+            max_block_ms=int(self._delivery_seconds * 1000),
+            delivery_timeout_ms=int(self._delivery_seconds * 1000),
         )
 
     def _replace(self, failed: Any) -> None:  # noqa: ANN401 - kafka-python has no types
@@ -98,13 +99,15 @@ class KafkaEventProducer:
                 return  # another thread saw it first; the new one is not to blame
             self._producer = None
         # Elsewhere: closing waits for what others have under way in it.
-        threading.Thread(target=_close, args=(failed,), name="kafka-close", daemon=True).start()
+        threading.Thread(
+            target=_close, args=(failed, self._send_seconds), name="kafka-close", daemon=True
+        ).start()
 
 
-def _close(producer: Any) -> None:  # noqa: ANN401 - kafka-python has no types
+def _close(producer: Any, seconds: float) -> None:  # noqa: ANN401 - kafka-python has no types
     # Closing raises what it cannot flush, and leaves the producer and its thread as they were:
     # it only succeeds once everything is sent, or too old to be.
-    deadline = time.monotonic() + SEND_SECONDS
+    deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         with suppress(KafkaError):
             producer.close(timeout=CLOSE_SECONDS)

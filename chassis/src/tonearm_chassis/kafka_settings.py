@@ -46,6 +46,8 @@ class KafkaAccess:
     assignment: Assignment = "group"
     partitions: int = 8
     replication: int = 1
+    patience_seconds: float = 5.0
+    """How long one connection, request or delivery may take before it is an outage."""
 
     def client_options(self) -> dict[str, Any]:
         """Give the options that all of kafka-python's clients share."""
@@ -54,6 +56,6 @@ class KafkaAccess:
             # Defaults back off for up to 30 s: a broker that is back would stand idle.
             "reconnect_backoff_ms": 50,
             "reconnect_backoff_max_ms": 500,
-            "bootstrap_timeout_ms": 5000,
-            "request_timeout_ms": 5000,
+            "bootstrap_timeout_ms": int(self.patience_seconds * 1000),
+            "request_timeout_ms": int(self.patience_seconds * 1000),
         }

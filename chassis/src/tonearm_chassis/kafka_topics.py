@@ -15,8 +15,6 @@ from tonearm_chassis.errors import Outage
 from tonearm_chassis.kafka_clients import open_client, outages
 from tonearm_chassis.kafka_settings import KafkaAccess
 
-TIMEOUT_MS = 5000
-READY_SECONDS = 5.0
 READY_CHECK_SECONDS = 0.1
 
 
@@ -53,7 +51,7 @@ class TopicAdmin:
     def ensure(self, names: Iterable[str]) -> dict[str, Topic]:
         """Create those of `names` that are missing, and describe all once they can be used."""
         wanted = set(names)
-        deadline = time.monotonic() + READY_SECONDS
+        deadline = time.monotonic() + self._access.patience_seconds
         while missing := wanted - set(found := self.topics(wanted)):
             if time.monotonic() > deadline:
                 raise Outage(f"kafka: topics are not ready: {sorted(missing)}")
@@ -67,7 +65,7 @@ class TopicAdmin:
             # Somebody else may create them at this very moment: that is no error.
             self._client.create_topics(
                 [NewTopic(name, partitions, replication) for name in names],
-                timeout_ms=TIMEOUT_MS,
+                timeout_ms=int(self._access.patience_seconds * 1000),
                 raise_errors=False,
             )
 
