@@ -19,7 +19,7 @@ TYPED = [str(it.directory) for it in DISTRIBUTIONS if it is not LOCAL]
 COMMANDS = [
     ["ruff", "check", "--quiet", "."],
     ["ruff", "format", "--quiet", "--diff", "."],
-    ["mypy", "--no-error-summary", "conftest.py", "tests", "deploy", *TYPED],
+    ["mypy", "--no-error-summary", "conftest.py", "docs", "tests", "deploy", *TYPED],
     ["lint-imports"],
 ]
 

@@ -1,0 +1,1 @@
+"""What the parts promise one another."""
