@@ -9,6 +9,7 @@ scheme, so that it can be read on any page.
 
 from __future__ import annotations
 
+import string
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -22,24 +23,31 @@ SUMMARY = (
     "events and notifications between gateway, converter and notifier. The notifier sends mail."
 )
 
-STYLE = """
-  svg { font-family: system-ui, -apple-system, 'Segoe UI', Helvetica, Arial, sans-serif;
-        --page: #ffffff; --ink: #1f2328; --soft: #59636e; --edge: #8c959f; --box: #f6f8fa;
-        --store: #eaeef2; --call: #0969da; --bytes: #bc4c00; --event: #8250df; }
-  @media (prefers-color-scheme: dark) {
-    svg { --page: #0d1117; --ink: #f0f6fc; --soft: #9198a1; --edge: #656c76; --box: #151b23;
-          --store: #262c36; --call: #4493f8; --bytes: #f0883e; --event: #ab7df8; } }
-  .page { fill: var(--page); stroke: var(--edge); stroke-opacity: .4; }
-  .box { fill: var(--box); stroke: var(--edge); }
-  .store { fill: var(--store); stroke: var(--edge); }
-  .title { fill: var(--ink); font-size: 15px; font-weight: 600; }
-  .line { fill: var(--soft); font-size: 12.5px; }
-  .call { stroke: var(--call); } .bytes { stroke: var(--bytes); } .event { stroke: var(--event); }
+# Colours as plain values, for not every viewer of SVG knows CSS variables.
+LIGHT = {
+    "page": "#ffffff", "ink": "#1f2328", "soft": "#59636e", "edge": "#8c959f", "box": "#f6f8fa",
+    "store": "#eaeef2", "call": "#0969da", "bytes": "#bc4c00", "event": "#8250df",
+}  # fmt: skip
+DARK = {
+    "page": "#0d1117", "ink": "#f0f6fc", "soft": "#9198a1", "edge": "#656c76", "box": "#151b23",
+    "store": "#262c36", "call": "#4493f8", "bytes": "#f0883e", "event": "#ab7df8",
+}  # fmt: skip
+SHAPES = """
+  text { font-family: system-ui, -apple-system, 'Segoe UI', Helvetica, Arial, sans-serif; }
+  .title { font-size: 15px; font-weight: 600; } .line, .label { font-size: 12.5px; }
   .arrow { fill: none; stroke-width: 2; }
-  .call.head, .dot.call { fill: var(--call); } .bytes.head, .dot.bytes { fill: var(--bytes); }
-  .event.head, .dot.event { fill: var(--event); } .head, .dot { stroke: none; }
-  .label { fill: var(--ink); font-size: 12.5px; }
 """
+COLOURS = string.Template("""
+  .page { fill: $page; stroke: $edge; stroke-opacity: .4; }
+  .box { fill: $box; stroke: $edge; } .store { fill: $store; stroke: $edge; }
+  .title, .label { fill: $ink; } .line { fill: $soft; }
+  .arrow.call { stroke: $call; } .arrow.bytes { stroke: $bytes; } .arrow.event { stroke: $event; }
+  .tip.call { fill: $call; } .tip.bytes { fill: $bytes; } .tip.event { fill: $event; }
+""")
+STYLE = (
+    f"{SHAPES}{COLOURS.substitute(LIGHT)}"
+    f"@media (prefers-color-scheme: dark) {{{COLOURS.substitute(DARK)}}}\n"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,11 +181,11 @@ def _arrow(arrow: Arrow) -> Iterator[str]:
     path = " ".join(f"{x},{y}" for x, y in _shortened(arrow))
     yield f'<polyline class="arrow {arrow.kind}" points="{path}"/>'
     (x, y), (end_x, end_y) = arrow.points[0], arrow.points[-1]
-    yield f'<circle class="dot {arrow.kind}" cx="{x}" cy="{y}" r="3.5"/>'
+    yield f'<circle class="tip {arrow.kind}" cx="{x}" cy="{y}" r="3.5"/>'
     if arrow.head:
         along_x, along_y = _direction(arrow)
         yield (
-            f'<polygon class="head {arrow.kind}" points="{end_x},{end_y} '
+            f'<polygon class="tip {arrow.kind}" points="{end_x},{end_y} '
             f"{end_x - 9 * along_x + 5 * along_y},{end_y - 9 * along_y + 5 * along_x} "
             f'{end_x - 9 * along_x - 5 * along_y},{end_y - 9 * along_y - 5 * along_x}"/>'
         )
