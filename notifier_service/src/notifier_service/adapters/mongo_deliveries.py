@@ -32,27 +32,15 @@ class MongoDeliveryStore:
             await self._collection.create_index([("account_id", 1), *NEWEST_FIRST], name="newest")
 
     async def record(self, notice: Notice) -> Delivery:
-        """Insert the delivery if there is none; due by the server's clock."""
-        # $literal: a file name that begins with "$" is not a field of ours.
-        new = {
-            "$mergeObjects": [
-                {"$literal": _fields(notice)},
-                {"requested_at": "$$NOW", "not_before": "$$NOW", "lease_until": "$$NOW"},
-                "$$ROOT",
-            ]
-        }
+        """Insert the delivery; where there is one already, the unique `_id` refuses a second."""
         with outages():
+            now = await self._server_time()
+            new = _document(notice, now)
             try:
-                document = await self._collection.find_one_and_update(
-                    {"_id": notice.key},
-                    [{"$replaceWith": new}],
-                    upsert=True,
-                    return_document=ReturnDocument.AFTER,
-                )
+                await self._collection.insert_one(new)
             except DuplicateKeyError:
-                # Two upserts of one key may collide; then the other one has made the document.
-                document = await self._collection.find_one({"_id": notice.key})
-        return _delivery(document)
+                return _delivery(await self._collection.find_one({"_id": notice.key}))
+        return _delivery(new)
 
     async def announce(self, delivery: Delivery) -> None:
         """Push an outbox entry unless the same one is still there."""
@@ -84,7 +72,7 @@ class MongoDeliveryStore:
                 sort=[("not_before", 1)],
                 return_document=ReturnDocument.AFTER,
             )
-        return None if document is None else _delivery(document)
+        return _delivery(document) if document else None
 
     async def settle(self, settled: Delivery) -> bool:
         """Write outcome and outbox entry at once, if the fencing number still holds."""
@@ -154,8 +142,9 @@ def _from_now(seconds: float) -> Document:
     }
 
 
-def _fields(notice: Notice) -> Document:
+def _document(notice: Notice, now: datetime) -> Document:
     return {
+        "_id": notice.key,
         "conversion_id": notice.conversion_id,
         "channel": "mail",
         "account_id": notice.account_id,
@@ -167,6 +156,9 @@ def _fields(notice: Notice) -> Document:
         "state": State.PENDING.value,
         "attempts": 0,
         "last_error": "",
+        "requested_at": now,
+        "not_before": now,
+        "lease_until": now,
     }
 
 
