@@ -23,7 +23,7 @@ TIMEOUT_MS = 10_000
 def connect(uri: str) -> AsyncMongoClient[Document]:
     """Make a client; it connects at first use and comes back by itself."""
     return AsyncMongoClient(
-        uri, serverSelectionTimeoutMS=5_000, socketTimeoutMS=TIMEOUT_MS, connectTimeoutMS=5_000
+        uri, serverSelectionTimeoutMS=3_000, socketTimeoutMS=TIMEOUT_MS, connectTimeoutMS=3_000
     )
 
 

@@ -30,6 +30,10 @@ OPTIONS: tuple[tuple[str, int], ...] = (
     ("grpc.keepalive_permit_without_calls", 1),
     # A port that is taken is an error, not a second server that shares it.
     ("grpc.so_reuseport", 0),
+    # What a fast sender may have under way to a slow reader. Left to itself, gRPC measures the
+    # loopback and widens this until a large upload costs tens of megabytes.
+    ("grpc.http2.bdp_probe", 0),
+    ("grpc.http2.lookahead_bytes", 1024 * 1024),
 )
 
 
