@@ -61,7 +61,7 @@ def tidy() -> Iterator[None]:
     deadline = time.monotonic() + TIDY_SECONDS
     while left := [each for each in threading.enumerate() if _is_kafkas(each, before)]:
         assert time.monotonic() < deadline, left
-        time.sleep(0.05)
+        time.sleep(0.05)  # threads end when they end
     gc.collect()
 
 

@@ -138,7 +138,7 @@ async def test_a_handler_that_raises_cancelled_error_ends_the_call_at_once(metho
 @pytest.mark.parametrize("method", ["unary", "upload"])
 async def test_the_server_answers_a_deadline_before_the_caller_gives_up(method: str) -> None:
     async def sleep(_request: object, _context: Context) -> Response:
-        await asyncio.sleep(10)
+        await asyncio.sleep(10)  # longer than the deadline
         return Response()
 
     error = await failure(Tiny(unary=sleep, upload=sleep), method, timeout=0.5)
@@ -197,7 +197,7 @@ async def test_a_caller_that_goes_runs_the_generators_finally_in_its_own_task(
             while True:
                 yield Response(status=Response.SERVING)
                 if pause:
-                    await asyncio.sleep(pause)
+                    await asyncio.sleep(pause)  # as a slow source would
         finally:
             tasks.append(asyncio.current_task())
             ended.set()

@@ -32,7 +32,7 @@ async def test_an_event_is_picked_up_within_a_second(bus: Bus) -> None:
     await bus.producer.send(bus.letters, event("connects"))
     async with bus.consuming(received):
         for number in range(3):
-            await asyncio.sleep(0.3)
+            await asyncio.sleep(0.3)  # the consumer is idle by then
             started = time.monotonic()
             await bus.send(f"e-{number}")
             await received.until(number + 1, seconds=5)
@@ -71,14 +71,14 @@ async def test_a_slow_handler_loses_nothing_and_repeats_nothing(bus: Bus) -> Non
     async def slow(envelope: Envelope) -> None:
         await received(envelope)
         if envelope.id == "slow":
-            await asyncio.sleep(SLOW_SECONDS)
+            await asyncio.sleep(SLOW_SECONDS)  # the slowness under test
 
     async with bus.consuming(slow):
         await bus.send("slow", key="a")
         for number in range(6):
             await bus.send(f"e-{number}", key=f"{number}")
         await received.until(7, seconds=SLOW_SECONDS + 5)
-        await asyncio.sleep(0.5)
+        await asyncio.sleep(0.5)  # a repeat would come by then
 
     assert received.names[0] == "slow"
     assert sorted(received.names[1:]) == [f"e-{number}" for number in range(6)]
@@ -190,7 +190,7 @@ async def test_told_to_stop_a_consumer_finishes_what_is_under_way(bus: Bus) -> N
 
     async def handler(envelope: Envelope) -> None:
         begun.set()
-        await asyncio.sleep(1)
+        await asyncio.sleep(1)  # still at work when told to stop
         await finished(envelope)
 
     async with bus.consuming(handler):

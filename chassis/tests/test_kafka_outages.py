@@ -81,7 +81,7 @@ async def test_work_under_way_outlives_the_broker(
             consuming = asyncio.create_task(consumer.run(stopping))
             await bus.send("under way")
             await asyncio.wait_for(begun.wait(), RECOVERY_SECONDS)
-        await asyncio.sleep(0.5)
+        await asyncio.sleep(0.5)  # the consumer meets the outage
         done.set()
         await received.until(1, seconds=2)
         with running(command, port):
@@ -102,7 +102,7 @@ async def test_a_broker_that_is_away_at_the_start_is_waited_for(
         consumer = bus.consumer(received)
         consuming = asyncio.create_task(consumer.run(stopping))
         sending = asyncio.create_task(bus.send_until_taken("e-1"))
-        await asyncio.sleep(1)
+        await asyncio.sleep(1)  # the consumer meets the outage
         assert not consumer.assigned.is_set()
         with running(command, port):
             await received.until(1, seconds=RECOVERY_SECONDS)
@@ -124,7 +124,7 @@ async def test_a_stop_is_bounded_with_the_broker_gone_and_senders_waiting(
             await bus.send("e-1")
             await received.until(1, seconds=5)
         senders = [asyncio.create_task(bus.send(f"lost-{number}")) for number in range(30)]
-        await asyncio.sleep(0.2)
+        await asyncio.sleep(0.2)  # the senders are in their threads
 
         started = time.monotonic()
         stopping.set()

@@ -100,7 +100,7 @@ async def arrived(producer: InMemoryProducer, count: int, seconds: float) -> Non
     """Wait until the producer has so many events."""
     async with asyncio.timeout(seconds):
         while len(producer.sent) < count:  # noqa: ASYNC110 - the fake has no event to wait for
-            await asyncio.sleep(0.005)
+            await asyncio.sleep(0.005)  # the fake has no event
 
 
 async def test_an_entry_is_read_as_it_was_promised(outbox: Promises) -> None:
@@ -174,7 +174,7 @@ async def test_what_others_promised_is_found_without_being_woken(outbox: Promise
     producer = InMemoryProducer()
 
     async with relaying(Relay(outbox, producer)):
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.05)  # past its first look
         await outbox.promise("d-1", TOPIC, event("e-1"))
         await arrived(producer, 1, 3 * POLL_SECONDS)
 
@@ -188,7 +188,7 @@ async def test_promises_outlive_an_outage_of_the_bus(outbox: Promises) -> None:
     relay = Relay(outbox, producer)
 
     async with relaying(relay):
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.05)  # past its first try
         assert len(await outbox.pending(10)) == 1
         producer.away = False
         relay.wake()
@@ -201,7 +201,7 @@ async def test_a_relay_that_is_told_to_stop_publishes_the_last_promises(outbox: 
     producer = InMemoryProducer()
 
     async with relaying(Relay(outbox, producer)):
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.05)  # past its first look
         await outbox.promise("d-1", TOPIC, event("e-1"))
 
     assert names(producer) == ["e-1"]
@@ -234,7 +234,7 @@ async def test_an_outage_of_the_store_is_waited_out() -> None:
     relay = Relay(outbox, producer)
 
     async with relaying(relay):
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.05)  # past its first try
         outbox.away = False
         relay.wake()
         await arrived(producer, 1, 3 * POLL_SECONDS)
@@ -249,14 +249,14 @@ async def test_a_relay_stops_at_once_while_the_bus_is_away() -> None:
         async def send(self, topic: str, envelope: Envelope) -> None:
             nonlocal sends
             sends += 1
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(0.01)  # as a bus that is away
             raise Outage(f"{topic} {envelope.id}")
 
     outbox = InMemoryOutbox()
     await outbox.promise("d-1", TOPIC, event("e-1"))
 
     async with relaying(Relay(outbox, Hanging())) as stopping:
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.05)  # past its first try
         stopping.set()
 
     assert sends == 1

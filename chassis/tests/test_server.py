@@ -101,7 +101,7 @@ async def test_sigterm_lets_a_running_call_finish_and_ends_with_status_0() -> No
         async with connected(port) as channel:
             call = TinyStub(channel).unary(asking(1))
             await call.wait_for_connection()
-            await asyncio.sleep(0.2)
+            await asyncio.sleep(0.2)  # the call is under way
 
             service.stop()
             response = await call
