@@ -27,6 +27,8 @@ def envoy(site: Site) -> Part:
             # Hot restart talks over sockets that every Envoy of the machine would share.
             "--disable-hot-restart",
             *("--concurrency", "2", "--log-level", "warning"),
+            # At "warning" it writes whole URLs, and with them file names.
+            *("--component-log-level", "http:critical"),
         ),
         ports=(port, admin_port),
         ready=Routes(admin_port),

@@ -71,7 +71,11 @@ def _gateway(site: Site, backing: Backing) -> dict[str, str]:
 
 
 def _converter(site: Site, backing: Backing) -> dict[str, str]:
-    return _events(backing) | {"SCRATCH_DIRECTORY": str(site.directory.scratch)}
+    return _events(backing) | {
+        "SCRATCH_DIRECTORY": str(site.directory.scratch),
+        # Else gRPC writes a line that is no JSON for every child process.
+        "GRPC_ENABLE_FORK_SUPPORT": "0",
+    }
 
 
 def _notifier(site: Site, backing: Backing) -> dict[str, str]:
