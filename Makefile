@@ -58,6 +58,7 @@ logs: $(RUN)  ## Show the logs (PART=gateway for one part, FOLLOW=1 to go on)
 	@$(BIN)/python -m tonearm_local logs $(PART) $(if $(FOLLOW),--follow)
 
 test: $(DEV)  ## Run every test that this machine can run (ARGS= goes to pytest)
+	@deploy/real/install
 	@$(BIN)/python -m pytest $(ARGS)
 
 lint: $(DEV)  ## Check style, types, imports and contracts
