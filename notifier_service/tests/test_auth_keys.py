@@ -25,7 +25,7 @@ class FakeAuth(auth_pb2_grpc.AuthServiceServicer):
         self._key = key
 
     CreateAccount = None  # type: ignore[assignment]  # nobody calls these two
-    Login = None  # type: ignore[assignment]
+    Login = None  # type: ignore[assignment]  # see above
 
     async def GetJwks(  # noqa: N802 - gRPC names it so
         self, _request: auth_pb2.GetJwksRequest, _context: grpc.aio.ServicerContext[Any, Any]

@@ -29,7 +29,7 @@ def test_a_letter_of_success_names_the_video_and_leads_to_its_conversion() -> No
 
     assert written.subject == "Your MP3 is ready: holiday.mp4"
     assert "holiday.mp4 is ready" in written.text
-    assert LINK in written.text.split()
+    assert LINK in written.text.splitlines()
     assert f'href="{LINK}"' in written.html
 
 
@@ -39,7 +39,7 @@ def test_a_letter_of_failure_gives_the_reason_in_words() -> None:
     assert written.subject == "Your video could not be converted: holiday.mp4"
     assert "The file has no audio track." in written.text
     assert "The file has no audio track." in written.html
-    assert LINK in written.text.split()
+    assert LINK in written.text.splitlines()
 
 
 def test_a_failure_without_words_still_makes_a_letter() -> None:

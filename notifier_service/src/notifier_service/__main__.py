@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import grpc
 import uvloop
+from pymongo import AsyncMongoClient
 
 from notifier_service import rpc, wire
 from notifier_service.adapters.auth_keys import AuthKeys
@@ -17,13 +18,13 @@ from notifier_service.settings import Settings
 from notifier_service.use_cases import ListDeliveries, RequestNotice, SendDelivery
 from notifier_service.worker import NotificationWorker, Preparation, Sender
 from tonearm.notifier.v1 import notifier_pb2_grpc
+from tonearm_chassis import mongo
 from tonearm_chassis.clock import SystemClock
 from tonearm_chassis.dead_letters import DeadLetters
 from tonearm_chassis.kafka_consumer import KafkaEventConsumer
 from tonearm_chassis.kafka_producer import KafkaEventProducer
 from tonearm_chassis.logs import configure_logs
 from tonearm_chassis.metrics import serve_metrics
-from tonearm_chassis.mongo import connect, database
 from tonearm_chassis.outbox import MongoOutbox, Relay
 from tonearm_chassis.server import Binding, ServiceRunner
 from tonearm_chassis.settings import load_settings
@@ -40,22 +41,37 @@ async def main() -> None:
     configure_logs("notifier", settings.log_level)
     configure_tracing("notifier")
     serve_metrics(settings.metrics_address)
-    clock = SystemClock()
-    mongo = connect(settings.mongodb_uri.get_secret_value())
-    deliveries = database(mongo, "notifier")["deliveries"]
-    store, outbox = MongoDeliveryStore(deliveries), MongoOutbox(deliveries)
+    client = mongo.connect(settings.mongodb_uri.get_secret_value())
+    channel = grpc.aio.insecure_channel(settings.auth_address)
     producer = KafkaEventProducer(settings.kafka(), (wire.EVENTS, wire.DEAD_LETTERS))
+    try:
+        await run(settings, client, channel, producer)
+    finally:
+        await producer.close()
+        await channel.close()
+        await client.close()
+
+
+async def run(
+    settings: Settings,
+    client: AsyncMongoClient[mongo.Document],
+    channel: grpc.aio.Channel,
+    producer: KafkaEventProducer,
+) -> None:
+    """Serve with these connections until told to stop."""
+    clock = SystemClock()
+    deliveries = mongo.database(client, "notifier")["deliveries"]
+    store, outbox = MongoDeliveryStore(deliveries), MongoOutbox(deliveries)
     relay = Relay(outbox, producer)
-    send = SendDelivery(
-        store,
-        SMTPMailer(smtp_access(settings)),
-        letterhead=Letterhead(settings.mail_from, settings.public_url),
-        patience=Patience(timedelta(hours=settings.notify_give_up_hours)),
-        clock=clock,
-    )
     sender = Sender(
         store,
-        send,
+        SendDelivery(
+            store,
+            SMTPMailer(smtp_access(settings)),
+            letterhead=Letterhead(settings.mail_from, settings.public_url),
+            patience=Patience(timedelta(hours=settings.notify_give_up_hours)),
+            clock=clock,
+        ),
         lease_seconds=settings.smtp_timeout_seconds + RECORDING_SECONDS,
         at_once=settings.notify_mails_at_once,
         on_settled=relay.wake,
@@ -69,34 +85,25 @@ async def main() -> None:
         dead_letters=DeadLetters(producer, topic=wire.DEAD_LETTERS, source=wire.SOURCE),
     )
     preparation = Preparation([store.prepare, outbox.prepare])
-    async with grpc.aio.insecure_channel(settings.auth_address) as channel:
-        verifier = TokenVerifier(
-            AuthKeys(channel),
-            issuer=settings.token_issuer,
-            audience=settings.token_audience,
-            clock=clock,
-        )
-        servicer = rpc.NotifierServicer(verifier, ListDeliveries(store))
-        runner = ServiceRunner(
-            settings,
-            [
-                Binding(
-                    rpc.NAME,
-                    lambda server: notifier_pb2_grpc.add_NotifierServiceServicer_to_server(
-                        servicer, server
-                    ),
-                )
-            ],
-            rpc.TABLE,
-        )
-        try:
-            await runner.run(
-                [preparation, consumer, sender, relay],
-                ready=[preparation.done, consumer.assigned],
-            )
-        finally:
-            await producer.close()
-            await mongo.close()
+    tokens = TokenVerifier(
+        AuthKeys(channel),
+        issuer=settings.token_issuer,
+        audience=settings.token_audience,
+        clock=clock,
+    )
+    servicer = rpc.NotifierServicer(tokens, ListDeliveries(store))
+    runner = ServiceRunner(settings, [binding(servicer)], rpc.TABLE)
+    await runner.run(
+        [preparation, consumer, sender, relay], ready=[preparation.done, consumer.assigned]
+    )
+
+
+def binding(servicer: rpc.NotifierServicer) -> Binding:
+    """Name the service and say how a server takes it on."""
+    return Binding(
+        rpc.NAME,
+        lambda server: notifier_pb2_grpc.add_NotifierServiceServicer_to_server(servicer, server),
+    )
 
 
 def smtp_access(settings: Settings) -> SMTPAccess:

@@ -79,7 +79,8 @@ def compose(delivery: Delivery, letterhead: Letterhead) -> Letter:
         sender=letterhead.sender,
         recipient=notice.recipient,
         subject=f"{subject}: {name}" if name else subject,
-        text=f"{first}\n\n{label}: {link}\n\n{WHY}\n",
+        # Alone on its line the link survives every encoding and every mail program.
+        text=f"{first}\n\n{label}:\n{link}\n\n{WHY}\n",
         html=PAGE.format(first=escape(first), link=escape(link), label=label, why=WHY),
         message_id=f"<{delivery.key.replace(':', '.')}@{domain_of(letterhead.sender)}>",
         date=delivery.requested_at,

@@ -118,6 +118,7 @@ class Sender:
                 attempt = await self._send(delivery)
             except Outage as outage:
                 log.warning("attempt_not_recorded", cause=str(outage))
+                metrics.ATTEMPTS.labels("unrecorded").inc()
                 return
             log.info("delivery_attempted", result=attempt.value)
         metrics.ATTEMPTS.labels(attempt.value).inc()
