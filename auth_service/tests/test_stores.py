@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
+from pathlib import Path
 
 import pytest
 from auth_fakes import NOW, InMemoryAccountStore, InMemorySigningKeyStore
@@ -138,6 +139,14 @@ async def test_instances_that_migrate_at_once_take_turns(mariadb: str) -> None:
 async def test_a_database_that_is_away_is_an_outage() -> None:
     database = Database("mysql+pymysql://auth:x@127.0.0.1:9/auth")
 
-    with pytest.raises(Outage):
+    with pytest.raises(Outage, match="OperationalError"):
+        await database.migrate()
+    await database.close()
+
+
+async def test_before_it_is_migrated_a_database_is_as_good_as_away(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path}/auth.db")
+
+    with pytest.raises(Outage, match="not up to date"):
         await SQLAccountStore(database).find("ada@example.org")
     await database.close()

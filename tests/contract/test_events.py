@@ -57,8 +57,10 @@ GOLDEN = [
             engine="e",
             end_time=TIME,
         ),
-        "0a016310021a016120ac022a01353207081e1080ecb80b38c4d802400249000000000000f8bf"
-        "5201655a0c08a5ebdcca061080eba5c302",
+        (
+            "0a016310021a016120ac022a01353207081e1080ecb80b38c4d802400249000000000000f8bf"
+            "5201655a0c08a5ebdcca061080eba5c302"
+        ),
     ),
     (
         events_pb2.ConversionFailed(

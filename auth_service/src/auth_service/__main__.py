@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import uvloop
 
 from auth_service import rpc
@@ -18,26 +16,10 @@ from tonearm.auth.v1 import auth_pb2_grpc
 from tonearm_chassis.clock import SystemClock
 from tonearm_chassis.logs import configure_logs
 from tonearm_chassis.metrics import serve_metrics
+from tonearm_chassis.preparation import Preparation
 from tonearm_chassis.server import Binding, ServiceRunner
 from tonearm_chassis.settings import load_settings
 from tonearm_chassis.tracing import configure_tracing
-
-
-class Preparation:
-    """A `Background` that brings the tables up to date and makes the first key."""
-
-    def __init__(self, database: Database, keyring: Keyring) -> None:
-        """Prepare `database`, then `keyring`."""
-        self._database = database
-        self._keyring = keyring
-        self.done = asyncio.Event()
-
-    async def run(self, stopping: asyncio.Event) -> None:
-        """Prepare once; raise `Outage` if the database does not come up within a minute."""
-        await self._database.migrate()
-        await self._keyring.published()
-        self.done.set()
-        await stopping.wait()
 
 
 async def main() -> None:
@@ -63,7 +45,7 @@ async def main() -> None:
         Login(accounts, passwords, keyring, signer, settings.token_seconds),
         keyring,
     )
-    preparation = Preparation(database, keyring)
+    preparation = Preparation(database.migrate, keyring.prepare)
     runner = ServiceRunner(
         settings,
         [

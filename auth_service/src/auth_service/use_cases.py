@@ -51,6 +51,10 @@ class Keyring:
         self._keys: Sequence[SigningKey] = ()
         self._read = float("-inf")
 
+    async def prepare(self) -> None:
+        """Make the first key if there is none. Raises `Outage`."""
+        await self.published()
+
     async def published(self) -> Sequence[SigningKey]:
         """List the keys that may verify a token today, newest first.
 

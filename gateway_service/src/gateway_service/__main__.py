@@ -12,7 +12,6 @@ from gateway_service.adapters.gridfs_audio import GridFSAudioStore
 from gateway_service.adapters.gridfs_videos import GridFSVideoStore
 from gateway_service.adapters.mongo_conversions import MongoConversionStore
 from gateway_service.adapters.packaged_page import PackagedPage
-from gateway_service.adapters.preparation import Preparation
 from gateway_service.settings import Settings
 from gateway_service.use_cases.follow import ApplyChange, Reminder
 from gateway_service.use_cases.read import (
@@ -43,6 +42,7 @@ from tonearm_chassis.kafka_producer import KafkaEventProducer
 from tonearm_chassis.logs import configure_logs
 from tonearm_chassis.metrics import serve_metrics
 from tonearm_chassis.outbox import Relay
+from tonearm_chassis.preparation import Preparation
 from tonearm_chassis.server import Binding, ServiceRunner
 from tonearm_chassis.settings import load_settings
 from tonearm_chassis.tokens import TokenVerifier
@@ -102,7 +102,7 @@ async def run(
         handler=NewsWorker(ApplyChange(conversions, relay, clock)),
         dead_letters=DeadLetters(producer, topic=wire.DEAD_LETTERS_TOPIC, source=wire.SOURCE),
     )
-    preparation = Preparation(conversions, videos)
+    preparation = Preparation(conversions.prepare, videos.prepare)
     reminder = Reminder(conversions, relay, clock, settings.remind_seconds)
     runner = ServiceRunner(
         settings,
@@ -115,10 +115,8 @@ async def run(
         rpc.TABLE,
         also_reflected=PUBLIC_SERVICES,
     )
-    await runner.run(
-        [preparation, consumer, relay, reminder, watch],
-        ready=[preparation.done, consumer.assigned],
-    )
+    # Not `consumer.assigned`: without Kafka the gateway still takes videos, and its outbox waits.
+    await runner.run([preparation, consumer, relay, reminder, watch], ready=[preparation.done])
 
 
 def bindings(

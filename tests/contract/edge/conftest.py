@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import AsyncIterator, Iterator
 from itertools import count
+from pathlib import Path
 
 import grpc
 import httpx
@@ -17,7 +18,9 @@ from .stack import Edge, running_edge
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Run every test here in the event loop in which the fake services run."""
-    for item in items:
+    # The hook gets the tests of the whole run; the others keep a loop each.
+    here = [item for item in items if item.path.is_relative_to(Path(__file__).parent)]
+    for item in here:
         if isinstance(item, pytest.Function) and inspect.iscoroutinefunction(item.obj):
             item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
 

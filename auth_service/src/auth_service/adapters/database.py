@@ -13,14 +13,12 @@ from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, SQLAlchemyError
-from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from tonearm_chassis.errors import Outage
 
 T = TypeVar("T")
 
 CONNECTIONS = 8
-START_SECONDS = 60.0
 LOCK_SECONDS = 30
 MYSQL_TIMEOUTS = {"connect_timeout": 5, "read_timeout": 10, "write_timeout": 10}
 
@@ -32,22 +30,30 @@ class Database:
         """Prepare to connect to `url`; connects at first use."""
         self._engine = _engine(url)
         self._threads = ThreadPoolExecutor(CONNECTIONS, thread_name_prefix="database")
+        self._migrated = False
 
     async def run(self, work: Callable[[Connection], T]) -> T:
         """Run `work` in one transaction.
 
-        Raises `Outage` if the database is away; integrity errors stay what they are.
+        Raises `Outage` if the database is away or not migrated; integrity errors stay.
         """
-        return await asyncio.get_running_loop().run_in_executor(self._threads, self._run, work)
+        if not self._migrated:
+            message = "database: its tables are not up to date yet"
+            raise Outage(message)
+        return await self._in_thread(work)
 
     async def migrate(self) -> None:
-        """Bring the tables up to date, waiting a minute for a database that is still starting."""
-        await asyncio.get_running_loop().run_in_executor(self._threads, self._migrate)
+        """Bring the tables up to date; a repeat changes nothing. Raises `Outage`."""
+        await self._in_thread(_upgrade)
+        self._migrated = True
 
     async def close(self) -> None:
         """Close all connections."""
         await asyncio.get_running_loop().run_in_executor(self._threads, self._engine.dispose)
         self._threads.shutdown(wait=False)
+
+    async def _in_thread(self, work: Callable[[Connection], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._run, work)
 
     def _run(self, work: Callable[[Connection], T]) -> T:
         try:
@@ -60,16 +66,6 @@ class Database:
                 raise
             message = f"database: {type(error).__name__}"
             raise Outage(message) from error
-
-    def _migrate(self) -> None:
-        for attempt in Retrying(
-            retry=retry_if_exception_type(Outage),
-            stop=stop_after_delay(START_SECONDS),
-            wait=wait_fixed(0.5),
-            reraise=True,
-        ):
-            with attempt:
-                self._run(_upgrade)
 
 
 def _engine(url: str) -> Engine:
