@@ -70,7 +70,7 @@ format: $(DEV)  ## Write code and contracts in the one format
 breaking: $(DEV)  ## Compare the contracts with the state that landed last (AGAINST=a commit)
 	@AGAINST='$(AGAINST)' $(BIN)/python -m pytest --quiet --no-header -rP -p no:randomly tests/contract/buf -k breaking
 
-clean:  ## Remove what can be made again; data in .tonearm stays
+clean: down  ## Stop the stack and remove what can be made again; its data stays
 	rm -rf .venv .build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
