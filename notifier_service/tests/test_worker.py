@@ -15,7 +15,7 @@ from notifier_service import wire
 from notifier_service.domain import Patience
 from notifier_service.letter import Letter, Letterhead
 from notifier_service.use_cases import RequestNotice, SendDelivery
-from notifier_service.worker import NotificationWorker, Preparation, Sender
+from notifier_service.worker import NotificationWorker, Sender
 from tonearm.events.v1 import events_pb2
 from tonearm_chassis.clock import SystemClock
 from tonearm_chassis.envelope import Envelope
@@ -215,30 +215,6 @@ async def test_a_mail_that_outlasts_the_drain_is_cancelled_and_comes_again() -> 
     assert task.cancelled()
     assert notifier.mailer.sent == []
     assert await notifier.store.claim(60) is not None
-
-
-async def test_preparation_waits_for_stores_that_are_away() -> None:
-    store = InMemoryDeliveryStore(SystemClock())
-    store.away = True
-    preparation = Preparation([store.prepare])
-
-    async with running(preparation):
-        await asyncio.sleep(0.05)  # it tries, and fails
-        assert not preparation.done.is_set()
-        store.away = False
-        async with asyncio.timeout(5):
-            await preparation.done.wait()
-
-
-async def test_preparation_can_be_stopped_while_it_waits() -> None:
-    store = InMemoryDeliveryStore(SystemClock())
-    store.away = True
-    preparation = Preparation([store.prepare])
-
-    async with running(preparation):
-        await asyncio.sleep(0)
-
-    assert not preparation.done.is_set()
 
 
 async def test_an_outage_while_recording_reaches_the_consumer_which_tries_again() -> None:

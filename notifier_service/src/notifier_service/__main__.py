@@ -16,7 +16,7 @@ from notifier_service.domain import Patience
 from notifier_service.letter import Letterhead
 from notifier_service.settings import Settings
 from notifier_service.use_cases import ListDeliveries, RequestNotice, SendDelivery
-from notifier_service.worker import NotificationWorker, Preparation, Sender
+from notifier_service.worker import NotificationWorker, Sender
 from tonearm.notifier.v1 import notifier_pb2_grpc
 from tonearm_chassis import mongo
 from tonearm_chassis.clock import SystemClock
@@ -26,6 +26,7 @@ from tonearm_chassis.kafka_producer import KafkaEventProducer
 from tonearm_chassis.logs import configure_logs
 from tonearm_chassis.metrics import serve_metrics
 from tonearm_chassis.outbox import MongoOutbox, Relay
+from tonearm_chassis.preparation import Preparation
 from tonearm_chassis.server import Binding, ServiceRunner
 from tonearm_chassis.settings import load_settings
 from tonearm_chassis.tokens import TokenVerifier
@@ -84,7 +85,7 @@ async def run(
         handler=NotificationWorker(request_notice),
         dead_letters=DeadLetters(producer, topic=wire.DEAD_LETTERS, source=wire.SOURCE),
     )
-    preparation = Preparation([store.prepare, outbox.prepare])
+    preparation = Preparation(store.prepare, outbox.prepare)
     tokens = TokenVerifier(
         AuthKeys(channel),
         issuer=settings.token_issuer,

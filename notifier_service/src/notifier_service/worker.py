@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable
 
 import structlog
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
 
 from notifier_service import metrics, wire
 from notifier_service.domain import Attempt, Delivery
@@ -20,7 +19,6 @@ from tonearm_chassis.logs import get_log
 log = get_log(__name__)
 
 POLL_SECONDS = 1.0
-PREPARE_MAX_PAUSE_SECONDS = 5.0
 SETTLED = frozenset({Attempt.DELIVERED, Attempt.ABANDONED})
 
 
@@ -139,42 +137,3 @@ class Sender:
             [woken, stop], timeout=self._poll_seconds, return_when=asyncio.FIRST_COMPLETED
         )
         woken.cancel()
-
-
-class Preparation:
-    """A `Background` that makes the stores ready, however late they come up."""
-
-    def __init__(self, preparations: Sequence[Callable[[], Awaitable[None]]]) -> None:
-        """Run these, which may all be repeated."""
-        self._preparations = preparations
-        self.done = asyncio.Event()
-        """Set once all of them have succeeded."""
-
-    async def run(self, stopping: asyncio.Event) -> None:
-        """Prepare, waiting out outages, then wait for the end."""
-        preparing = asyncio.create_task(self._prepare())
-        stop = asyncio.create_task(stopping.wait())
-        try:
-            await asyncio.wait([preparing, stop], return_when=asyncio.FIRST_COMPLETED)
-            if preparing.done():
-                preparing.result()
-                await stop
-        finally:
-            preparing.cancel()
-            stop.cancel()
-
-    async def _prepare(self) -> None:
-        async for attempt in AsyncRetrying(
-            retry=retry_if_exception_type(Outage),
-            wait=wait_random_exponential(multiplier=0.1, max=PREPARE_MAX_PAUSE_SECONDS),
-            before_sleep=_report,
-        ):
-            with attempt:
-                for prepare in self._preparations:
-                    await prepare()
-        self.done.set()
-
-
-def _report(state: RetryCallState) -> None:
-    cause = state.outcome.exception() if state.outcome else None
-    log.warning("preparation_waits", cause=str(cause))
