@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 from converter_media import MediaMaker
-from converter_mongo import PROGRAM, find_program, running_store
 from pymongo import AsyncMongoClient
 
 from converter_service.adapters.ffmpeg import FfmpegEngine, Patience, find_ffmpeg
 from tonearm_chassis import mongo
+from tonearm_chassis.testing.mongo import PROGRAM, mongo_program, mongo_server
 
 
 @pytest.fixture(scope="session")
@@ -26,10 +26,9 @@ def engine() -> FfmpegEngine:
 
 @pytest.fixture(scope="session")
 def mongodb_uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    program = find_program()
-    if program is None:
+    if mongo_program() is None:
         pytest.skip(reason=f"{PROGRAM} is not installed")
-    with running_store(program, tmp_path_factory.mktemp("store")) as uri:
+    with mongo_server(tmp_path_factory.mktemp("store")) as uri:
         yield uri
 
 

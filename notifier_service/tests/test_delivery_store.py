@@ -277,4 +277,4 @@ async def test_leases_pass_by_the_servers_clock_and_not_by_ours(mongodb_uri: str
     lease = document["lease_until"] - document["requested_at"]
     assert timedelta(seconds=LONG) <= lease < timedelta(seconds=LONG + 5)
     assert document["_id"] == f"{delivery.notice.conversion_id}:mail"
-    assert wire.EVENTS == "tonearm.conversion-events.v1"
+    assert wire.EVENTS_TOPIC == "tonearm.conversion-events.v1"

@@ -226,6 +226,6 @@ async def test_an_outage_while_recording_reaches_the_consumer_which_tries_again(
 
 
 def test_the_topics_are_those_of_the_contract() -> None:
-    assert wire.NOTIFICATIONS == "tonearm.notifications.v1"
-    assert wire.EVENTS == "tonearm.conversion-events.v1"
-    assert wire.DEAD_LETTERS == "tonearm.dead-letters.v1"
+    assert wire.NOTIFICATIONS_TOPIC == "tonearm.notifications.v1"
+    assert wire.EVENTS_TOPIC == "tonearm.conversion-events.v1"
+    assert wire.DEAD_LETTERS_TOPIC == "tonearm.dead-letters.v1"

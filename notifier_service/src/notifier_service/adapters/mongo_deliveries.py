@@ -44,7 +44,7 @@ class MongoDeliveryStore:
 
     async def announce(self, delivery: Delivery) -> None:
         """Push an outbox entry unless the same one is still there."""
-        entry = entry_document(wire.EVENTS, wire.announcement(delivery))
+        entry = entry_document(wire.EVENTS_TOPIC, wire.announcement(delivery))
         with outages():
             await self._collection.update_one(
                 {"_id": delivery.key, "outbox.id": {"$ne": entry["id"]}},
@@ -76,7 +76,7 @@ class MongoDeliveryStore:
 
     async def settle(self, settled: Delivery) -> bool:
         """Write outcome and outbox entry at once, if the fencing number still holds."""
-        entry = entry_document(wire.EVENTS, wire.announcement(settled))
+        entry = entry_document(wire.EVENTS_TOPIC, wire.announcement(settled))
         with outages():
             result = await self._collection.update_one(
                 _held(settled),
