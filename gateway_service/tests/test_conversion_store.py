@@ -101,6 +101,14 @@ async def test_of_ten_equal_requests_at_once_one_is_stored(store: ConversionStor
     assert len({each.id for each in results}) == 1
 
 
+async def test_an_insert_that_is_repeated_finds_itself(mongo: MongoConversionStore) -> None:
+    _, own, _ = [await mongo.add(new_conversion(age=age)) for age in (120, 60, 0)]
+
+    again = await mongo.add(own)
+
+    assert again == own
+
+
 async def test_conversions_without_a_request_id_are_all_stored(store: ConversionStore) -> None:
     for _ in range(3):
         await store.add(new_conversion())

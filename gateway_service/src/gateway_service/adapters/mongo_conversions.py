@@ -58,16 +58,10 @@ class MongoConversionStore:
             with outages():
                 await self._collection.insert_one(document)
         except DuplicateKeyError:
-            with outages():
-                first = await self._collection.find_one(
-                    {
-                        "account_id": conversion.owner.account_id,
-                        "request_id": conversion.request_id,
-                    }
-                )
+            first = await self._find(_taken_by(conversion))
             if first is None:
                 raise
-            return from_document(first)
+            return first
         return conversion
 
     async def find(self, conversion_id: ConversionId) -> Conversion | None:
@@ -156,3 +150,12 @@ class MongoConversionStore:
         with outages():
             document = await self._collection.find_one(query)
         return None if document is None else from_document(document)
+
+
+def _taken_by(conversion: Conversion) -> dict[str, Any]:
+    """Ask for what kept a conversion from being inserted."""
+    if conversion.request_id:
+        return {"account_id": conversion.owner.account_id, "request_id": conversion.request_id}
+    # Itself: the driver repeats an insert whose answer was lost, and a store that was killed in
+    # between does not know the repeat for one.
+    return {"_id": conversion.id}
