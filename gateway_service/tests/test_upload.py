@@ -119,6 +119,26 @@ async def test_a_store_that_goes_away_leaves_no_conversion(world: World) -> None
     assert world.is_empty()
 
 
+async def test_a_refusal_is_heard_though_the_store_goes_away(world: World) -> None:
+    async def cut_off() -> AsyncIterator[bytes]:
+        yield VIDEO[:5]
+        world.videos.away = True
+
+    with pytest.raises(domain.IncompleteVideo):
+        await world.upload(ADA, declared(), cut_off())
+
+
+async def test_a_repeated_request_is_answered_though_its_video_cannot_be_deleted(
+    world: World,
+) -> None:
+    first = await world.upload(ADA, declared(request_id=REQUEST_ID), pieces())
+    world.videos.undeletable = True
+
+    again = await world.upload(ADA, declared(request_id=REQUEST_ID), pieces())
+
+    assert again == first
+
+
 async def test_a_repeated_request_gives_the_first_conversion_and_keeps_one_video(
     world: World,
 ) -> None:

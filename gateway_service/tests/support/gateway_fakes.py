@@ -58,12 +58,15 @@ class InMemoryVideoStore:
         self.videos: dict[VideoId, bytes] = {}
         self.open = 0
         self.away = False
+        self.undeletable = False
 
     def begin(self, video_id: VideoId) -> InMemoryVideoSink:
         self.open += 1
         return InMemoryVideoSink(self, video_id)
 
     async def delete(self, video_id: VideoId) -> None:
+        if self.undeletable:
+            raise Outage("videos: away")
         self.videos.pop(video_id, None)
 
 
@@ -87,6 +90,8 @@ class InMemoryVideoSink:
 
     async def abort(self) -> None:
         self._store.open -= 1
+        if self._store.away:
+            raise Outage("videos: away")
         self._store.videos.pop(self._video_id, None)
 
 

@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import re
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from dataclasses import dataclass
 
 from gateway_service.domain import (
@@ -30,6 +30,10 @@ from gateway_service.domain import (
 )
 from gateway_service.ports import ConversionStore, VideoSink, VideoStore, Waker
 from tonearm_chassis.clock import Clock
+from tonearm_chassis.errors import Outage
+from tonearm_chassis.logs import get_log
+
+log = get_log(__name__)
 
 SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -69,7 +73,8 @@ class UploadVideo:
         """Give the QUEUED conversion, once video and request are stored for good.
 
         A repeat with the same `request_id` gives the first one's conversion. Raises a refusal if
-        the declaration is bad or the bytes do not match it; then nothing stays stored.
+        the declaration is bad or the bytes do not match it; then nothing stays stored, unless the
+        store goes away meanwhile.
         """
         declared = self._checked(declaration)
         video_id = VideoId(uuid.uuid4().hex)
@@ -79,7 +84,7 @@ class UploadVideo:
             await sink.commit()
         except BaseException:
             # Shielded: a cancelled call must still clean up behind itself.
-            await asyncio.shield(sink.abort())
+            await asyncio.shield(_cleaned(sink.abort()))
             raise
         return await self._request(owner, declared, video)
 
@@ -144,11 +149,19 @@ class UploadVideo:
         if stored.id == conversion.id:
             self._relay.wake()
             return stored
-        await self._videos.delete(video.id)
+        await _cleaned(self._videos.delete(video.id))
         if not _same_request(stored, conversion):
             message = "this request_id was used for another video or other options"
             raise RequestIdReused(message)
         return stored
+
+
+async def _cleaned(cleaning: Awaitable[None]) -> None:
+    """Clean up; that the store is away must not hide from the caller what is being answered."""
+    try:
+        await cleaning
+    except Outage as error:
+        log.warning("video_left_behind", cause=str(error))
 
 
 def _check_complete(declared: Declaration, size: int, sha256: str) -> None:
