@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -33,7 +35,25 @@ def test_a_page_start_survives_its_token() -> None:
     assert wire.page_start(wire.page_token(None)) is None
 
 
-@pytest.mark.parametrize("token", ["x", "????", "bm90IGpzb24", "W10", "WyJhIiwiYiJd", "ê"])
+def encoded(text: str) -> str:
+    return base64.urlsafe_b64encode(text.encode()).rstrip(b"=").decode()
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        "x",
+        "????",
+        encoded("not json"),
+        encoded("[]"),
+        encoded('["a", "b"]'),
+        "ê",
+        encoded('["0001-01-01T00:00:00+23:59", "c1"]'),
+        encoded('["2026-01-01T00:00:00+00:00", "\\ud800"]'),
+        encoded("[" * 100_000),
+    ],
+    ids=lambda token: token[:20],
+)
 def test_a_token_that_was_not_made_here_is_refused(token: str) -> None:
     with pytest.raises(InvalidPageToken):
         wire.page_start(token)
@@ -71,6 +91,20 @@ def test_news_is_read_as_the_change_it_tells_of(
     envelope = Envelope.of(event, key="c1", source="/test", time=START)
 
     assert wire.change_of(envelope) == ("c1", change)
+
+
+def test_a_failure_for_a_reason_of_tomorrow_is_a_failure() -> None:
+    event = events_pb2.ConversionFailed(
+        conversion_id="c1", fence=2, message="A new kind.", end_time=wire.timestamp(START)
+    )
+    tomorrow = Envelope.of(event, key="c1", source="/test", time=START)
+    # Field 3 (reason), as a number that this version has no name for.
+    tomorrow = replace(tomorrow, payload=tomorrow.payload + b"\x18\xe7\x07")
+
+    assert wire.change_of(tomorrow) == (
+        "c1",
+        Failed(2, Failure("UNSPECIFIED", "A new kind."), START),
+    )
 
 
 def test_success_carries_the_audio() -> None:

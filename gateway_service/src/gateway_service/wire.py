@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 from datetime import UTC, datetime
 
@@ -98,10 +97,11 @@ def page_start(token: str) -> PageStart | None:
     try:
         text = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
         time, conversion_id = json.loads(text)
+        str(conversion_id).encode()  # half of a surrogate pair is JSON and yet no text
         return PageStart(
             datetime.fromisoformat(time).astimezone(UTC), ConversionId(str(conversion_id))
         )
-    except (binascii.Error, ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError, RecursionError):
         message = "page_token must be the next_page_token of the page before"
         raise InvalidPageToken(message) from None
 
@@ -151,8 +151,7 @@ def change_of(envelope: Envelope) -> tuple[ConversionId, Change]:
             return ConversionId(succeeded.conversion_id), _succeeded(succeeded)
         case "tonearm.events.v1.ConversionFailed":
             failed = envelope.open(events_pb2.ConversionFailed)
-            reason = events_pb2.FailureReason.Name(failed.reason).removeprefix(REASON_PREFIX)
-            failure = Failure(reason, failed.message)
+            failure = Failure(_reason(failed.reason), failed.message)
             change = Failed(failed.fence, failure, moment(failed.end_time))
             return ConversionId(failed.conversion_id), change
         case "tonearm.events.v1.NotificationDelivered":
@@ -176,6 +175,13 @@ def moment(message: Timestamp) -> datetime:
 
 def _optional(value: datetime | None) -> Timestamp | None:
     return None if value is None else timestamp(value)
+
+
+def _reason(number: int) -> str:
+    known = events_pb2.FailureReason.DESCRIPTOR.values_by_number
+    # A converter that is newer than this gateway may know more reasons; it has failed all the same.
+    found = known.get(number, known[0])
+    return found.name.removeprefix(REASON_PREFIX)
 
 
 def _succeeded(event: events_pb2.ConversionSucceeded) -> Succeeded:
