@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import traceback
 import uuid
 from pathlib import Path
 
 import pytest
 from auth_fakes import NOW, InMemoryAccountStore, InMemorySigningKeyStore
 from cryptography.fernet import InvalidToken
+from sqlalchemy import create_engine, text
+from sqlalchemy.exc import DBAPIError
 
 from auth_service.adapters.database import Database
 from auth_service.adapters.sql_accounts import SQLAccountStore
@@ -124,6 +127,33 @@ async def test_migrating_again_changes_nothing(database: Database) -> None:
     await database.migrate()
 
     assert await store.find(ada.email) == (ada, "hash")
+
+
+async def test_a_migration_that_was_killed_half_way_is_finished(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/auth.db"
+    engine = create_engine(url)
+    ACCOUNTS.create(engine)
+    engine.dispose()
+    database = Database(url)
+
+    await database.migrate()
+
+    ada = account()
+    await SQLAccountStore(database).add(ada, PasswordHash("hash"))
+    assert await SQLAccountStore(database).find(ada.email) == (ada, "hash")
+    await database.close()
+
+
+async def test_what_a_statement_was_about_is_not_told_by_its_error(database: Database) -> None:
+    ada = account()
+    statement = text("SELECT :email FROM nowhere")
+
+    with pytest.raises((Outage, DBAPIError)) as failed:
+        await database.run(lambda connection: connection.execute(statement, {"email": ada.email}))
+
+    told = "".join(traceback.format_exception(failed.value))
+    assert "nowhere" in told
+    assert ada.email not in told
 
 
 async def test_instances_that_migrate_at_once_take_turns(mariadb: str) -> None:

@@ -71,7 +71,7 @@ class Database:
 def _engine(url: str) -> Engine:
     parsed = make_url(url)
     if parsed.get_backend_name() == "sqlite":
-        engine = create_engine(parsed, connect_args={"timeout": 10})
+        engine = create_engine(parsed, connect_args={"timeout": 10}, hide_parameters=True)
         event.listen(engine, "connect", _prepare_sqlite)
         return engine
     return create_engine(
@@ -82,6 +82,8 @@ def _engine(url: str) -> Engine:
         pool_pre_ping=True,
         pool_recycle=280,
         connect_args=MYSQL_TIMEOUTS,
+        # The text of an error goes to the log; addresses and password hashes must not.
+        hide_parameters=True,
     )
 
 

@@ -13,7 +13,11 @@ MOMENT = sa.DateTime().with_variant(DATETIME(fsp=3), "mysql")
 
 
 def upgrade() -> None:
-    """Apply."""
+    """Apply.
+
+    MySQL commits every statement that makes a table: whoever was killed between two of them finds
+    the first one done at the next start.
+    """
     op.create_table(
         "accounts",
         sa.Column("id", sa.String(32), primary_key=True),
@@ -21,6 +25,7 @@ def upgrade() -> None:
         sa.Column("password_hash", sa.String(255), nullable=False),
         sa.Column("create_time", MOMENT, nullable=False),
         mysql_charset="utf8mb4",
+        if_not_exists=True,
     )
     op.create_table(
         "signing_keys",
@@ -30,4 +35,5 @@ def upgrade() -> None:
         sa.Column("encrypted_private_key", sa.LargeBinary(255), nullable=False),
         sa.Column("create_time", MOMENT, nullable=False),
         mysql_charset="utf8mb4",
+        if_not_exists=True,
     )
