@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
@@ -73,7 +72,7 @@ def _basic(value: str) -> tuple[str, str]:
     scheme, _, encoded = value.partition(" ")
     try:
         text = base64.b64decode(encoded.strip(), validate=True).decode()
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:  # no Base64, or no UTF-8 in it
         text = ""
     email, colon, password = text.partition(":")
     if scheme.lower() != "basic" or not colon:
