@@ -29,6 +29,7 @@ PERMANENT = 500
 # One mailbox, unquoted: nothing that could end it, or begin another one, in a header or a command.
 ADDRESS = re.compile(r"""[^\s@<>()[\]:;,\\"]{1,64}@[^\s@<>()[\]:;,\\"]{1,255}""")
 NO_ADDRESS = "the address is not one that mail can be sent to"
+NOT_READY = "the mail server does not take mail from this service at the moment"
 
 # RFC 3463, section 3.8: X.7.Y is about policy. A relay that does not know us, or does not like us
 # today, is for the operator to put right, and the mail is still there when that is done.
@@ -71,8 +72,12 @@ class SMTPMailer:
         except aiosmtplib.SMTPDataError as refused:
             raise _verdict(refused) from refused
         except aiosmtplib.SMTPResponseException as refused:
-            # Greeting, login or sender: none of it is about this mail.
-            raise _deferral(refused) from refused
+            # Greeting, login or sender: none of it is about this mail. What the server says of our
+            # own account is for the operator, and no recipient was named to it yet.
+            log.warning(
+                "smtp_not_ready", code=refused.code, cause=clean(refused.message, LONGEST_REPLY)
+            )
+            raise MailDeferred(NOT_READY) from refused
         except aiosmtplib.SMTPNotSupported as lacking:
             log.warning("smtp_not_supported", cause=str(lacking))
             raise MailDeferred("the mail server lacks an extension that this mail needs") from None
