@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from datetime import timedelta
 
 import pytest
@@ -289,6 +291,22 @@ async def test_a_negative_page_size_is_refused(notifier: Notifier) -> None:
 async def test_a_token_that_nobody_gave_out_is_refused(notifier: Notifier, token: str) -> None:
     with pytest.raises(InvalidPageToken):
         await notifier.list(OWNER, "", 0, token)
+
+
+@pytest.mark.parametrize(
+    "place", [("0001-01-01T00:00:00+23:59", "c1"), ("2026-01-01T00:00:00+00:00", "\ud800")]
+)
+async def test_a_token_that_somebody_made_up_is_refused(
+    notifier: Notifier, place: tuple[str, str]
+) -> None:
+    for number in (1, 2):
+        await notifier.request(a_notice(number))
+    token = (await notifier.list(OWNER, "", 1, "")).next_token
+    binding, *_ = json.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
+    made_up = base64.urlsafe_b64encode(json.dumps([binding, *place]).encode()).decode()
+
+    with pytest.raises(InvalidPageToken):
+        await notifier.list(OWNER, "", 1, made_up.rstrip("="))
 
 
 async def test_a_token_is_good_for_the_list_it_came_from_only(notifier: Notifier) -> None:

@@ -7,7 +7,7 @@ import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_exponential
 
@@ -182,8 +182,10 @@ def _position(token: str, binding: str) -> Position:
     try:
         padded = token + "=" * (-len(token) % 4)
         bound, moment, key = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
+        str(key).encode()  # half of a surrogate pair is JSON and yet no text
         position = Position(datetime.fromisoformat(moment), str(key))
-    except (ValueError, TypeError):
+        position.requested_at.astimezone(UTC)  # the year 0 is none that a store could compare
+    except (ValueError, TypeError, OverflowError):
         raise InvalidPageToken("page_token is not one that this list gave") from None
     if bound != binding or position.requested_at.tzinfo is None:
         raise InvalidPageToken("page_token belongs to a list with other arguments")
