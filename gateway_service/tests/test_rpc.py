@@ -91,13 +91,20 @@ def store() -> InMemoryConversionStore:
 
 
 @pytest.fixture
-async def gateway(issuer: TokenIssuer, store: InMemoryConversionStore) -> AsyncIterator[Gateway]:
+def audio() -> InMemoryAudioStore:
+    return InMemoryAudioStore()
+
+
+@pytest.fixture
+async def gateway(
+    issuer: TokenIssuer, store: InMemoryConversionStore, audio: InMemoryAudioStore
+) -> AsyncIterator[Gateway]:
     clock, tokens, get = SystemClock(), issuer.verifier(), GetConversion(store)
     upload = UploadVideo(InMemoryVideoStore(), store, CountingWaker(), clock, 1000)
     services = bindings(
         rpc.UploadServicer(tokens, upload),
         rpc.ConversionServicer(tokens, get, ListConversions(store), WatchConversion(get, clock)),
-        rpc.AudioServicer(tokens, DownloadAudio(get, InMemoryAudioStore())),
+        rpc.AudioServicer(tokens, DownloadAudio(get, audio)),
         rpc.PageServicer(PackagedPage()),
     )
     async with serving(services, rpc.TABLE) as channel:
@@ -259,6 +266,21 @@ async def test_a_download_says_how_long_it_is_and_what_it_is_called(
     assert headers["content-disposition"] == (
         "attachment; filename=\"_ _x_.mp3\"; filename*=UTF-8''%C3%A9%20%22x%22.mp3"
     )
+
+
+async def test_audio_that_cannot_be_read_now_promises_no_length(
+    gateway: Gateway, store: InMemoryConversionStore, audio: InMemoryAudioStore, ada: Metadata
+) -> None:
+    own = (await gateway.upload(ada)).conversion.id
+    await succeed(store, own)
+    audio.away = True
+
+    call = gateway.audio.DownloadAudio(
+        audio_pb2.DownloadAudioRequest(conversion_id=own), metadata=ada
+    )
+
+    assert await refusal(_first(call)) == (grpc.StatusCode.UNAVAILABLE, "UNAVAILABLE")
+    assert "x-content-length" not in dict(await call.initial_metadata())
 
 
 async def test_head_answers_without_the_bytes(

@@ -159,6 +159,9 @@ class AudioServicer(audio_pb2_grpc.AudioServiceServicer):
         """Hand the MP3 out."""
         account_id = await _account(self._tokens, context)
         download = await self._download(account_id, ConversionId(request.conversion_id))
+        is_head = _metadata(context, "x-envoy-original-method") == "HEAD"
+        # Before the headers: what cannot be read is an error then, and can be asked for again.
+        first = b"" if is_head else await anext(download.pieces, b"")
         await context.send_initial_metadata(
             (
                 # Envoy's transcoder drops content-length; its Lua filter renames this one.
@@ -167,8 +170,8 @@ class AudioServicer(audio_pb2_grpc.AudioServiceServicer):
                 ("cache-control", "private, no-store"),
             )
         )
-        if _metadata(context, "x-envoy-original-method") == "HEAD":
-            yield _audio_piece(b"")
+        yield _audio_piece(first)
+        if is_head:
             return
         async for piece in download.pieces:
             yield _audio_piece(piece)

@@ -101,8 +101,11 @@ class InMemoryAudioStore:
     def __init__(self) -> None:
         """Begin with one MP3."""
         self.audio = {AUDIO.id: b"hello sound"}
+        self.away = False
 
     async def read(self, audio_id: AudioId) -> AsyncIterator[bytes]:
+        if self.away:
+            raise Outage("audio: away")
         for byte in self.audio[audio_id]:
             yield bytes([byte])
 
