@@ -13,8 +13,10 @@ from urllib.parse import urlsplit
 
 import pytest
 from media import audio_seconds
-from rest_client import PASSWORD, RestClient
+from rest_client import PASSWORD, Account, RestClient
 
+from tonearm_local.account import Account as ReadyAccount
+from tonearm_local.pasting import snippet
 from tonearm_local.stack import Stack
 
 ROOT = Path(__file__).parents[2]
@@ -120,3 +122,47 @@ def piece_of(message: dict[str, object]) -> str:
     audio = message["audio"]
     assert isinstance(audio, dict)
     return str(audio["data"])
+
+
+def run_pasted(name: str, stack: Stack, account: Account, video: Path, directory: Path) -> str:
+    """Paste a snippet of `make up` into a shell; give what it printed."""
+    pasted = snippet(
+        name, url=stack.url, account=ReadyAccount(account.email, account.password), video=video
+    )
+    done = subprocess.run(
+        ["/bin/sh", "-e", "-c", pasted],
+        cwd=directory,
+        capture_output=True,
+        text=True,
+        timeout=RUN_SECONDS,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("name", ["curl", "python"])
+def test_what_make_up_prints_does_the_whole_job(
+    new_caller: NewCaller, stack: Stack, video: Path, tmp_path: Path, name: str
+) -> None:
+    if name == "curl" and shutil.which("curl") is None:
+        pytest.skip("curl is not installed")
+
+    shown = run_pasted(name, stack, new_caller().register(), video, tmp_path)
+
+    assert "SUCCEEDED" in shown
+    assert audio_seconds(tmp_path / "tonearm.mp3") == pytest.approx(audio_seconds(video), abs=0.03)
+
+
+def test_the_grpcurl_call_that_make_up_prints_lists_ones_conversions(
+    new_caller: NewCaller, stack: Stack, video: Path, tmp_path: Path
+) -> None:
+    grpcurl_program()
+    caller = new_caller()
+    account = caller.register()
+    caller.login(account)
+    own = caller.converted(video)["id"]
+
+    shown = run_pasted("grpcurl", stack, account, video, tmp_path)
+
+    assert [each["id"] for each in json.loads(shown)["conversions"]] == [own]

@@ -24,9 +24,9 @@ ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "tests" / "support"))
 
 from media import make_large_video  # noqa: E402 - found by the line above
-from rest_client import RestClient  # noqa: E402
+from rest_client import RestClient  # noqa: E402 - as above
 
-from tonearm_local.stack import Stack  # noqa: E402
+from tonearm_local.stack import Stack  # noqa: E402 - kept with the others
 
 PARTS = ("auth", "gateway", "converter", "notifier")
 VIDEOS = (("16 MB", 32.0, 16), ("300 MB", 600.0, 300), ("1 GB", 2000.0, 1000))

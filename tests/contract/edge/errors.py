@@ -44,6 +44,7 @@ def rpc_refusal(error: grpc.aio.AioRpcError) -> tuple[grpc.StatusCode, str]:
     Raises `AssertionError` if it carries no rich status, and `ValueError` if that contradicts
     the plain one.
     """
+    # Its stubs know only the errors of the synchronous API.
     status = rpc_status.from_call(error)  # type: ignore[arg-type]
     assert status is not None
     info = error_details_pb2.ErrorInfo()
