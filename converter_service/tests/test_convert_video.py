@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -149,11 +150,21 @@ async def test_a_long_outage_gives_the_claim_back_and_is_nobodys_fault(world: Wo
 
 async def test_a_full_disk_is_an_outage_not_a_bad_video(world: World) -> None:
     world.engine.failures = [NoAudio()]
-    world.workshop.is_full = True
+    world.workshop.full_from_look = 2
 
     await world.convert(await world.claim())
 
     assert world.outcome() is None
+
+
+async def test_a_video_that_does_not_fit_is_not_copied(world: World, tmp_path: Path) -> None:
+    world.workshop.full_from_look = 1
+
+    await world.convert(await world.claim())
+
+    assert world.outcome() is None
+    assert set(world.workshop.wanted_bytes) == {order().size_bytes}
+    assert await asyncio.to_thread(os.listdir, tmp_path) == []
 
 
 async def test_an_engine_failure_is_tried_again_by_whoever_claims_next(world: World) -> None:

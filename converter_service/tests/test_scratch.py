@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import stat
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from converter_service.adapters.scratch import ScratchWorkshop
 from converter_service.ports import Workplace
+from tonearm_chassis.errors import Outage
 
 
 async def test_a_workplace_is_private_and_gone_afterwards(scratch: Path) -> None:
@@ -51,6 +53,15 @@ async def test_the_start_removes_what_the_dead_left_and_nothing_of_the_living(
 
         assert workplace.video.parent.exists()
     assert not (scratch / "dead").exists()
+
+
+def test_what_does_not_fit_on_the_disk_is_an_outage(scratch: Path) -> None:
+    workshop = ScratchWorkshop(scratch)
+    free = shutil.disk_usage(scratch).free
+
+    workshop.require_space()
+    with pytest.raises(Outage):
+        workshop.require_space(free)
 
 
 def test_closing_leaves_nothing(scratch: Path) -> None:

@@ -163,8 +163,8 @@ class Workshop(Protocol):
         """Make an empty workplace; leaving the context removes it with all that is in it."""
         ...
 
-    def require_space(self) -> None:
-        """Raise `Outage` if the disk is full."""
+    def require_space(self, wanted_bytes: int = 0) -> None:
+        """Raise `Outage` if the disk is full, or would be with so much more on it."""
         ...
 
 

@@ -241,7 +241,9 @@ class FakeWorkshop:
 
     def __init__(self, root: Path) -> None:
         self._root = root
-        self.is_full = False
+        self.full_from_look = 0
+        """Which look at the disk is the first to find it full, counted from 1; 0: none."""
+        self.wanted_bytes: list[int] = []
         self.opened = 0
 
     @asynccontextmanager
@@ -249,8 +251,9 @@ class FakeWorkshop:
         self.opened += 1
         yield Workplace(self._root / f"video-{self.opened}", self._root / f"audio-{self.opened}")
 
-    def require_space(self) -> None:
-        if self.is_full:
+    def require_space(self, wanted_bytes: int = 0) -> None:
+        self.wanted_bytes.append(wanted_bytes)
+        if 0 < self.full_from_look <= len(self.wanted_bytes):
             raise Outage("scratch: full")
 
 

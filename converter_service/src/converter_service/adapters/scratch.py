@@ -50,10 +50,10 @@ class ScratchWorkshop:
         finally:
             await asyncio.shield(asyncio.to_thread(shutil.rmtree, directory, ignore_errors=True))
 
-    def require_space(self) -> None:
-        """Raise `Outage` if almost nothing is free."""
-        if shutil.disk_usage(self._home).free < LEAST_FREE_BYTES:
-            raise Outage("scratch: the disk is full")
+    def require_space(self, wanted_bytes: int = 0) -> None:
+        """Raise `Outage` if almost nothing would be free."""
+        if shutil.disk_usage(self._home).free < wanted_bytes + LEAST_FREE_BYTES:
+            raise Outage("scratch: the disk is full, or too small")
 
     def close(self) -> None:
         """Remove the worker's subdirectory."""

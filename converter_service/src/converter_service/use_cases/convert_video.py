@@ -166,6 +166,8 @@ class ConvertVideo:
 
     async def _make(self, claim: Claim, workplace: Workplace) -> DecodedAudio:
         engine = self._with.engine
+        # Before a byte is copied: a video that does not fit must not fill the disk of the others.
+        await self._patiently(partial(self._require_space, claim.order.size_bytes))
         with _step("copy"):
             await self._patiently(lambda: self._with.videos.copy(claim.order, workplace.video))
         with _step("inspect"):
@@ -193,6 +195,9 @@ class ConvertVideo:
             self._with.workshop.require_space()
             raise
         return audio
+
+    async def _require_space(self, wanted_bytes: int) -> None:
+        self._with.workshop.require_space(wanted_bytes)
 
     def _succeeded(self, stored: StoredAudio, audio: DecodedAudio) -> Succeeded:
         return Succeeded(
