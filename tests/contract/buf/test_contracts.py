@@ -44,6 +44,7 @@ def test_a_deleted_field_is_seen(buf: Buf, copy: Path) -> None:
     text = (copy / CONTRACT).read_text("utf-8")
     field = next(line for line in text.splitlines() if line.endswith("= 1;"))
     (copy / CONTRACT).write_text(text.replace(f"{field}\n", "", 1), "utf-8")
+    lay_out(ROOT)
 
     status, said = buf("breaking", "--against", str(ROOT), directory=copy)
 
