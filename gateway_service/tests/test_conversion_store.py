@@ -154,7 +154,7 @@ async def test_a_reminder_is_not_due_again_before_its_time(store: ConversionStor
     own = await store.add(new_conversion())
     later = START + timedelta(hours=1)
 
-    await store.remind(own, later)
+    await store.remind(own, START, timedelta(hours=1))
 
     assert await store.silent(later - timedelta(seconds=1), 10) == []
     assert [each.reminders for each in await store.silent(later, 10)] == [1]
@@ -164,7 +164,7 @@ async def test_a_reminder_for_an_older_revision_changes_nothing(store: Conversio
     own = await store.add(new_conversion())
     current = await change(store, own, Started(1, START))
 
-    await store.remind(own, START + timedelta(hours=1))
+    await store.remind(own, START, timedelta(hours=1))
 
     assert await store.find(own.id) == current
 
@@ -211,7 +211,7 @@ async def test_reminders_do_not_pile_up_while_the_bus_is_away(mongo: MongoConver
     for _ in range(5):
         current = await mongo.find(own.id)
         assert current is not None
-        await mongo.remind(current, START)
+        await mongo.remind(current, START, REMIND)
 
     assert await promised(mongo) == [(wire.REQUESTS_TOPIC, "ConversionRequested")]
 

@@ -21,6 +21,8 @@ from tonearm_local.stack import Stack
 
 ROOT = Path(__file__).parents[2]
 RUN_SECONDS = 120
+# `make up` generates passwords of hexadecimal digits, which no shell takes for anything else.
+PASTED_PASSWORD = "0123456789abcdef01234567"
 
 
 NewCaller = Callable[[], RestClient]
@@ -148,7 +150,7 @@ def test_what_make_up_prints_does_the_whole_job(
     if name == "curl" and shutil.which("curl") is None:
         pytest.skip("curl is not installed")
 
-    shown = run_pasted(name, stack, new_caller().register(), video, tmp_path)
+    shown = run_pasted(name, stack, new_caller().register(PASTED_PASSWORD), video, tmp_path)
 
     assert "SUCCEEDED" in shown
     assert audio_seconds(tmp_path / "tonearm.mp3") == pytest.approx(audio_seconds(video), abs=0.03)
@@ -159,7 +161,7 @@ def test_the_grpcurl_call_that_make_up_prints_lists_ones_conversions(
 ) -> None:
     grpcurl_program()
     caller = new_caller()
-    account = caller.register()
+    account = caller.register(PASTED_PASSWORD)
     caller.login(account)
     own = caller.converted(video)["id"]
 

@@ -56,9 +56,9 @@ class RestClient:
         """Send this token from now on."""
         self.http.headers["authorization"] = f"Bearer {token}"
 
-    def register(self) -> Account:
+    def register(self, password: str = PASSWORD) -> Account:
         """Open a new account."""
-        account = Account(f"{uuid.uuid4().hex}@example.org", PASSWORD)
+        account = Account(f"{uuid.uuid4().hex}@example.org", password)
         answer = self.http.post(
             "/v1/accounts", json={"email": account.email, "password": account.password}
         )

@@ -29,7 +29,7 @@ async def main() -> None:
     configure_tracing("auth")
     serve_metrics(settings.metrics_address)
     clock = SystemClock()
-    database = Database(settings.database_url)
+    database = Database(settings.database_url.get_secret_value())
     passwords = Argon2Passwords()
     accounts = SQLAccountStore(database)
     signer = JWTSigner(

@@ -10,7 +10,7 @@ from tonearm_chassis.settings import ServiceSettings
 class Settings(ServiceSettings):
     """The settings of the auth service."""
 
-    database_url: str = Field(
+    database_url: SecretStr = Field(
         description="SQLAlchemy URL: mysql+pymysql://user:password@host/auth or sqlite:///path"
     )
     key_encryption_secret: SecretStr = Field(

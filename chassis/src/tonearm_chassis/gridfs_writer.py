@@ -14,7 +14,9 @@ from bson import Binary
 from pymongo import ASCENDING
 from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.asynchronous.database import AsyncDatabase
+from pymongo.errors import BulkWriteError
 
+from tonearm_chassis.errors import Outage
 from tonearm_chassis.mongo import Document, outages
 
 CHUNK_BYTES = 1024 * 1024  # the default of 255 KiB is a relic of MMAPv1 (SERVER-13331)
@@ -103,4 +105,9 @@ class GridFSWriter:
 
     async def _insert(self, batch: list[Document]) -> None:
         with outages():
-            await self._chunks.insert_many(batch)
+            try:
+                await self._chunks.insert_many(batch)
+            except BulkWriteError as error:
+                # Its text holds the bytes that were refused, and texts end in logs.
+                codes = sorted({each["code"] for each in error.details.get("writeErrors", [])})
+                raise Outage(f"gridfs: chunks refused with codes {codes}") from None

@@ -75,12 +75,17 @@ class KafkaEventProducer:
             raise Outage(f"kafka: {error!r}") from error
 
     def _connected(self) -> Any:  # noqa: ANN401 - kafka-python has no types
-        with self._lock:
+        # Somebody else is connecting: waiting longer than that takes would only pile up threads.
+        if not self._lock.acquire(timeout=self._delivery_seconds):
+            raise Outage("kafka: still connecting")
+        try:
             if self._producer is None:
                 with closing(TopicAdmin(self._access)) as admin:
                     admin.ensure(self._topics)
                 self._producer = self._open()
             return self._producer
+        finally:
+            self._lock.release()
 
     def _open(self) -> Any:  # noqa: ANN401 - kafka-python has no types
         return open_client(

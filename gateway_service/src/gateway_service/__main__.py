@@ -50,6 +50,9 @@ from tonearm_chassis.tracing import configure_tracing
 
 SENT_TOPICS = (wire.REQUESTS_TOPIC, wire.NOTIFICATIONS_TOPIC, wire.DEAD_LETTERS_TOPIC)
 
+# gRPC's own patience of two minutes would keep everybody out for long after auth is back.
+TO_AUTH = (("grpc.max_reconnect_backoff_ms", 2000),)
+
 # Envoy has one port for all services and sends reflection here.
 PUBLIC_SERVICES = (
     auth_pb2.DESCRIPTOR.services_by_name["AuthService"].full_name,
@@ -63,8 +66,8 @@ async def main() -> None:
     configure_logs("gateway", settings.log_level)
     configure_tracing("gateway")
     serve_metrics(settings.metrics_address)
-    client = mongo.connect(settings.mongodb_uri)
-    channel = grpc.aio.insecure_channel(settings.auth_address)
+    client = mongo.connect(settings.mongodb_uri.get_secret_value())
+    channel = grpc.aio.insecure_channel(settings.auth_address, options=TO_AUTH)
     producer = KafkaEventProducer(settings.kafka(), SENT_TOPICS)
     try:
         await run(settings, client, channel, producer)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from gateway_service.domain import (
@@ -90,8 +90,8 @@ class ConversionStore(Protocol):
         """List conversions whose `remind_time` has come: unfinished, or with nobody told."""
         ...
 
-    async def remind(self, conversion: Conversion, remind_time: datetime) -> None:
-        """Promise again what this conversion waits for, and not again before `remind_time`.
+    async def remind(self, conversion: Conversion, now: datetime, pause: timedelta) -> None:
+        """Promise again, at `now`, what this conversion waits for, and not again before `pause`.
 
         Changes nothing if the conversion has another revision by now.
         """

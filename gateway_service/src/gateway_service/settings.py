@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 
 from tonearm_chassis.kafka_settings import KafkaSettings
 from tonearm_chassis.settings import Address
@@ -11,7 +11,7 @@ from tonearm_chassis.settings import Address
 class Settings(KafkaSettings):
     """The settings of the gateway service."""
 
-    mongodb_uri: str = Field(description="where MongoDB is: mongodb://host:port")
+    mongodb_uri: SecretStr = Field(description="where MongoDB is: mongodb://host:port")
     auth_address: Address = Field(description="where the auth service publishes its keys")
     token_issuer: str = Field("tonearm", description="the `iss` that tokens must have")
     token_audience: str = Field("tonearm", description="the `aud` that tokens must have")

@@ -161,12 +161,12 @@ class InMemoryConversionStore:
         due = sorted((time, key) for key, time in self.due.items() if time and time <= now)
         return [self.rows[key] for _, key in due[:limit]]
 
-    async def remind(self, conversion: Conversion, remind_time: datetime) -> None:
+    async def remind(self, conversion: Conversion, now: datetime, pause: timedelta) -> None:
         row = self.rows[conversion.id]
         if row.revision != conversion.revision:
             return
         self.rows[row.id] = replace(row, reminders=row.reminders + 1, revision=row.revision + 1)
-        self.due[row.id] = remind_time
+        self.due[row.id] = now + pause
         self.promised.append((row.id, "notification" if row.is_final else "conversion"))
 
 

@@ -32,6 +32,9 @@ from tonearm_chassis.settings import load_settings
 from tonearm_chassis.tokens import TokenVerifier
 from tonearm_chassis.tracing import configure_tracing
 
+# gRPC's own patience of two minutes would keep everybody out for long after auth is back.
+TO_AUTH = (("grpc.max_reconnect_backoff_ms", 2000),)
+
 # What a lease lasts longer than its mail may take: time to record what became of it.
 RECORDING_SECONDS = 30.0
 
@@ -43,7 +46,7 @@ async def main() -> None:
     configure_tracing("notifier")
     serve_metrics(settings.metrics_address)
     client = mongo.connect(settings.mongodb_uri.get_secret_value())
-    channel = grpc.aio.insecure_channel(settings.auth_address)
+    channel = grpc.aio.insecure_channel(settings.auth_address, options=TO_AUTH)
     producer = KafkaEventProducer(settings.kafka(), (wire.EVENTS_TOPIC, wire.DEAD_LETTERS_TOPIC))
     try:
         await run(settings, client, channel, producer)

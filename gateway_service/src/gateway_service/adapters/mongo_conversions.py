@@ -125,20 +125,20 @@ class MongoConversionStore:
             )
         return [from_document(each) for each in documents]
 
-    async def remind(self, conversion: Conversion, remind_time: datetime) -> None:
+    async def remind(self, conversion: Conversion, now: datetime, pause: timedelta) -> None:
         """Push the event that should have had an effect by now; keep only one unsent."""
         if conversion.is_final:
             topic = wire.NOTIFICATIONS_TOPIC
-            promised = wire.notification_event(conversion, remind_time)
+            promised = wire.notification_event(conversion, now)
         else:
             topic = wire.REQUESTS_TOPIC
-            promised = wire.requested_event(conversion, remind_time)
+            promised = wire.requested_event(conversion, now)
         with outages():
             await self._collection.update_one(
                 {"_id": conversion.id, "revision": conversion.revision},
                 {
                     "$set": {
-                        "remind_time": remind_time,
+                        "remind_time": now + pause,
                         "reminders": conversion.reminders + 1,
                         "revision": conversion.revision + 1,
                         "outbox": [entry_document(topic, promised)],

@@ -80,7 +80,7 @@ class Reminder:
         due = await self._conversions.silent(now, BATCH)
         for conversion in due:
             pause = timedelta(seconds=self._pause(conversion))
-            await self._conversions.remind(conversion, now + pause)
+            await self._conversions.remind(conversion, now, pause)
             log.info("conversion_reminded", conversion_id=conversion.id)
         if due:
             self._relay.wake()
