@@ -47,6 +47,7 @@ from tonearm_chassis.logs import get_log
 
 log = get_log(__name__)
 
+PREDECESSORS = 3
 MAX_ENGINE_FAILURES = 3
 ENGINE_REST_SECONDS = 1.0
 # About half a minute in all, which outlasts the restart of a database.
@@ -160,7 +161,8 @@ class ConvertVideo:
     async def _begin(self, claim: Claim) -> None:
         start_time = self._with.clock.now()
         await self._patiently(lambda: self._with.claims.announce_start(claim, start_time))
-        for fence in range(1, claim.fence):
+        # Every claim removes what its few predecessors left, so none looks further back.
+        for fence in range(max(1, claim.fence - PREDECESSORS), claim.fence):
             left_behind = audio_id(claim.order.conversion_id, fence)
             await self._patiently(partial(self._with.audio.remove, left_behind))
 
