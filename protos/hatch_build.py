@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from importlib import resources
 from pathlib import Path
+from shutil import rmtree
 from tempfile import mkdtemp
 from typing import Any
 
@@ -22,11 +23,15 @@ class StubsHook(BuildHookInterface[Any]):
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Add the generated package to the wheel; an editable install gets a copy too."""
-        out = Path(mkdtemp(prefix="tonearm-protos-"))
-        generate(Path(self.root), out)
-        included = {str(out / "tonearm"): "tonearm"}
+        self._out = Path(mkdtemp(prefix="tonearm-protos-"))
+        generate(Path(self.root), self._out)
+        included = {str(self._out / "tonearm"): "tonearm"}
         build_data["force_include"] = included
         build_data["force_include_editable"] = included
+
+    def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:
+        """Remove the scratch directory, for the wheel has it all now."""
+        rmtree(self._out)
 
 
 def generate(root: Path, out: Path) -> None:

