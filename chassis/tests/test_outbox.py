@@ -266,7 +266,7 @@ async def test_a_store_that_ends_is_an_outage_and_is_found_again(tmp_path: Path)
     port = free_port()
     command = store_command(port, tmp_path)
     if command is None:
-        pytest.skip("the embedded store is not installed (secantusdb)")
+        pytest.skip(reason="the embedded store is not installed (secantusdb)")
     client: AsyncMongoClient[mongo.Document] = AsyncMongoClient(
         "127.0.0.1", port, serverSelectionTimeoutMS=500
     )

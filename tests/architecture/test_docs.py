@@ -28,7 +28,7 @@ def documents() -> list[Path]:
 
 def test_every_relative_link_leads_somewhere() -> None:
     if not (ROOT / ".git").exists():
-        pytest.skip("this is no git checkout, so its documents cannot be listed")
+        pytest.skip(reason="this is no git checkout, so its documents cannot be listed")
     dead = [
         f"{document.relative_to(ROOT)}: {target}"
         for document in documents()
