@@ -41,3 +41,11 @@ class NotifierServicer(notifier_pb2_grpc.NotifierServiceServicer):
             caller.account_id, request.conversion_id, request.page_size, request.page_token
         )
         return wire.page_message(page)
+
+    async def RedeliverNotice(
+        self, _request: notifier_pb2.RedeliverNoticeRequest, context: Context
+    ) -> notifier_pb2.RedeliverNoticeResponse:
+        """Send a notice again."""
+        await self._verifier.caller(context)
+        await context.abort(grpc.StatusCode.UNIMPLEMENTED, "not yet")
+        raise NotImplementedError
