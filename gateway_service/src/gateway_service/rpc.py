@@ -144,6 +144,24 @@ class ConversionServicer(conversion_pb2_grpc.ConversionServiceServicer):
                 conversion=wire.conversion_message(conversion)
             )
 
+    async def CancelConversion(
+        self, _: conversion_pb2.CancelConversionRequest, context: Context
+    ) -> conversion_pb2.CancelConversionResponse:
+        """Call one off."""
+        await context.abort(grpc.StatusCode.UNIMPLEMENTED)
+
+    async def RetryConversion(
+        self, _: conversion_pb2.RetryConversionRequest, context: Context
+    ) -> conversion_pb2.RetryConversionResponse:
+        """Make another one of the same video."""
+        await context.abort(grpc.StatusCode.UNIMPLEMENTED)
+
+    async def DeleteConversion(
+        self, _: conversion_pb2.DeleteConversionRequest, context: Context
+    ) -> conversion_pb2.DeleteConversionResponse:
+        """Delete one."""
+        await context.abort(grpc.StatusCode.UNIMPLEMENTED)
+
 
 class AudioServicer(audio_pb2_grpc.AudioServiceServicer):
     """The AudioService."""

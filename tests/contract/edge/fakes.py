@@ -199,6 +199,34 @@ class FakeConversions(conversion_pb2_grpc.ConversionServiceServicer):
             if state == conversion_pb2.Conversion.QUEUED:
                 await self.journal.change.wait()
 
+    async def CancelConversion(
+        self, request: conversion_pb2.CancelConversionRequest, context: Context
+    ) -> conversion_pb2.CancelConversionResponse:
+        """Call a conversion of that id off."""
+        await self.journal.note("CancelConversion", request, context)
+        conversion = conversion_pb2.Conversion(
+            id=request.conversion_id, state=conversion_pb2.Conversion.CANCELLED
+        )
+        return conversion_pb2.CancelConversionResponse(conversion=conversion)
+
+    async def RetryConversion(
+        self, request: conversion_pb2.RetryConversionRequest, context: Context
+    ) -> conversion_pb2.RetryConversionResponse:
+        """Make another conversion, and answer 201."""
+        await self.journal.note("RetryConversion", request, context)
+        await context.send_initial_metadata(
+            (("x-http-code", "201"), ("location", "/v1/conversions/c2"))
+        )
+        conversion = conversion_pb2.Conversion(id="c2", retry_of=request.conversion_id)
+        return conversion_pb2.RetryConversionResponse(conversion=conversion)
+
+    async def DeleteConversion(
+        self, request: conversion_pb2.DeleteConversionRequest, context: Context
+    ) -> conversion_pb2.DeleteConversionResponse:
+        """Delete a conversion."""
+        await self.journal.note("DeleteConversion", request, context)
+        return conversion_pb2.DeleteConversionResponse()
+
 
 @dataclass(slots=True)
 class FakeUploads(upload_pb2_grpc.UploadServiceServicer):
@@ -284,6 +312,14 @@ class FakeNotifier(notifier_pb2_grpc.NotifierServiceServicer):
         return notifier_pb2.ListDeliveriesResponse(
             deliveries=[notifier_pb2.Delivery(conversion_id="c1", attempts=1)]
         )
+
+    async def RedeliverNotice(
+        self, request: notifier_pb2.RedeliverNoticeRequest, context: Context
+    ) -> notifier_pb2.RedeliverNoticeResponse:
+        """Make it due again."""
+        await self.journal.note("RedeliverNotice", request, context)
+        delivery = notifier_pb2.Delivery(conversion_id=request.conversion_id)
+        return notifier_pb2.RedeliverNoticeResponse(delivery=delivery)
 
 
 @dataclass(slots=True)
