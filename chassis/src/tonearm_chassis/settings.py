@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
 from pydantic import AfterValidator, Field, ValidationError
@@ -39,6 +40,9 @@ class ServiceSettings(BaseSettings):
         10.0, ge=0, description="how long running calls may go on after SIGTERM"
     )
     reflection: bool = Field(default=True, description="whether gRPC reflection is on")
+    failpoints_directory: Path | None = Field(
+        None, description="where tests say at which points to fail on purpose; default: nowhere"
+    )
 
 
 class TracingSettings(BaseSettings):
