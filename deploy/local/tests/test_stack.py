@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -104,6 +105,21 @@ def test_a_part_that_was_killed_comes_back(running: Stack) -> None:
     os.kill(before, signal.SIGKILL)
 
     assert eventually(lambda: running.states()["two"].pid not in (0, before))
+
+
+def test_a_part_that_need_not_settle_comes_back_however_often_it_is_killed(tmp_path: Path) -> None:
+    def draw(site: Site) -> Blueprint:
+        return assemble(site, replace(stand_in("one", site.ports.get("one")), settle_seconds=0))
+
+    killed: set[int] = {0}
+    with Stack(tmp_path, recipe=draw) as stack:
+        for _ in range(8):  # the supervisor gives up others after five
+            assert eventually(lambda: stack.states()["one"].pid not in killed)
+            found = stack.states()["one"].pid
+            os.kill(found, signal.SIGKILL)
+            killed.add(found)
+
+        assert eventually(lambda: stack.states()["one"].pid not in killed)
 
 
 def test_a_killed_supervisor_leaves_nothing_that_blocks_the_next_start(tmp_path: Path) -> None:

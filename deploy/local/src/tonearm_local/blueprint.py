@@ -55,7 +55,11 @@ Readiness = Annotated[Answers | Serves | Routes, Field(discriminator="kind")]
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A program of the stack; `ports` begins with the one that others talk to."""
+    """A program of the stack; `ports` begins with the one that others talk to.
+
+    Whatever dies is started again: at first at once, and ever later if it dies within
+    `settle_seconds` of its start, until it is given up. With 0 it is started at once for ever.
+    """
 
     name: str
     group: Group
@@ -64,6 +68,7 @@ class Part:
     ready: Readiness
     environment: Mapping[str, str] = Field(default_factory=dict)
     stop_seconds: int = 10
+    settle_seconds: int = 1
 
 
 @dataclass(frozen=True, slots=True)

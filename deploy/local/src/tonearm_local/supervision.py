@@ -177,7 +177,7 @@ def _program(part: Part, directory: Directory) -> str:
         command=f"{PYTHON} -IS {LAUNCH} {blueprint} {part.name}",
         # A part may start before what it needs; it is started again, ever later, until it stays.
         autorestart="true",
-        startsecs=1,
+        startsecs=part.settle_seconds,
         startretries=5,
         stopwaitsecs=part.stop_seconds,
         stopasgroup="true",
