@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import deque
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Protocol
@@ -18,6 +19,7 @@ from tenacity import (
 )
 
 from tonearm_chassis import metrics
+from tonearm_chassis.clock import Clock, SystemClock
 from tonearm_chassis.envelope import Envelope, MalformedEvent
 from tonearm_chassis.errors import Outage
 from tonearm_chassis.events import EventHandler, EventProducer, UnsendableEvent
@@ -27,6 +29,8 @@ log = get_log(__name__)
 
 ATTEMPTS = 3
 MAX_PAUSE_SECONDS = 5.0
+WINDOW_SECONDS = 3600.0
+LETTERS_PER_HOUR = 100
 REASON_LENGTH = 500
 LETTER_TYPE = "tonearm.dead-letter"
 
@@ -46,28 +50,73 @@ class HandlerCancelled(Exception):
     """A handler raised CancelledError although nobody had cancelled it."""
 
 
-class DeadLetters:
-    """Runs handlers: outages are waited out, poison goes to the dead-letter topic."""
+class LimitReached(Outage):
+    """So much was set aside lately that the fault is more likely ours than the events'."""
 
-    def __init__(self, producer: EventProducer, *, topic: str, source: str) -> None:
-        """Send dead letters to `topic` in the name of `source`."""
+
+class DeadLetterLimit:
+    """How many letters one process writes within an hour, so that no bad deploy buries a topic."""
+
+    def __init__(self, per_hour: int = LETTERS_PER_HOUR, clock: Clock | None = None) -> None:
+        """Allow `per_hour` letters in any 3,600 seconds of `clock`, the machine's by default."""
+        self._per_hour = per_hour
+        self._clock = clock or SystemClock()
+        self._letters: deque[float] = deque()
+
+    def take(self) -> None:
+        """Count one letter that is about to be written, or raise `LimitReached`."""
+        now = self._clock.monotonic()
+        while self._letters and self._letters[0] <= now - WINDOW_SECONDS:
+            self._letters.popleft()
+        if len(self._letters) >= self._per_hour:
+            raise LimitReached(f"{self._per_hour} dead letters an hour")
+        self._letters.append(now)
+
+
+class DeadLetters:
+    """Runs handlers: outages are waited out, poison goes to the dead-letter topic.
+
+    Once the limit is reached, poison is waited out as well: the record is kept and tried again.
+    """
+
+    def __init__(
+        self,
+        producer: EventProducer,
+        *,
+        topic: str,
+        source: str,
+        limit: DeadLetterLimit | None = None,
+    ) -> None:
+        """Send dead letters to `topic` in the name of `source`, at most as many as `limit` says."""
         self._producer = producer
         self._topic = topic
         self._source = source
+        self._limit = limit or DeadLetterLimit()
 
     async def guard(self, record: Record, envelope: Envelope, handler: EventHandler) -> None:
         """Apply `handler`; return once the event is applied or buried."""
+        failure: Exception | None = None
+        # Everything else fails alike, so an outage is waited out, however long it takes.
+        async for attempt in _until_outages_end(lambda state: _tell_retry(envelope.type, state)):
+            with attempt:
+                failure = await self._failure(envelope, handler)
+                if failure is not None:
+                    self._limit.take()
+        if failure is not None:
+            await self._bury(record, repr(failure))
+        result = "applied" if failure is None else "dead_lettered"
+        metrics.EVENTS_CONSUMED.labels(envelope.type, result).inc()
+
+    async def _failure(self, envelope: Envelope, handler: EventHandler) -> Exception | None:
+        """Apply `handler`; give the error that no repeat will cure, if there is one."""
         try:
-            # Everything else fails alike, so an outage is waited out, however long it takes.
-            async for attempt in _until_outages_end(lambda state: _tell_retry(envelope, state)):
-                with attempt:
-                    await self._three_times(envelope, handler)
+            await self._three_times(envelope, handler)
+        except Outage:
+            raise
         except Exception as error:
             log.exception("event_failed", type=envelope.type)
-            await self.bury_record(record, repr(error))
-            metrics.EVENTS_CONSUMED.labels(envelope.type, "dead_lettered").inc()
-        else:
-            metrics.EVENTS_CONSUMED.labels(envelope.type, "applied").inc()
+            return error
+        return None
 
     async def _three_times(self, envelope: Envelope, handler: EventHandler) -> None:
         async for attempt in AsyncRetrying(
@@ -84,11 +133,17 @@ class DeadLetters:
 
         The letter's value and key are the record's. Its extension attributes tell the rest:
         `reason`, `origintopic`, `originpartition`, `originoffset`, and `originheaders` as JSON.
-        Waits out outages: a record must not be skipped before its copy is safe.
+        Waits out outages and the limit: a record must not be skipped before its copy is safe.
         """
+        async for attempt in _until_outages_end(lambda state: _tell_retry(LETTER_TYPE, state)):
+            with attempt:
+                self._limit.take()
+        await self._bury(record, reason)
+
+    async def _bury(self, record: Record, reason: str) -> None:
         log.error("event_buried", topic=record.topic, reason=reason[:REASON_LENGTH])
         letter = self._letter(record, reason)
-        async for attempt in _until_outages_end(lambda state: _tell_retry(letter, state)):
+        async for attempt in _until_outages_end(lambda state: _tell_retry(LETTER_TYPE, state)):
             with attempt:
                 try:
                     await self._producer.send(self._topic, letter)
@@ -139,7 +194,11 @@ async def _uncancelled(envelope: Envelope, handler: EventHandler) -> None:
         raise HandlerCancelled(envelope.type) from None
 
 
-def _tell_retry(envelope: Envelope, state: RetryCallState) -> None:
-    metrics.EVENTS_CONSUMED.labels(envelope.type, "retried").inc()
+def _tell_retry(event_type: str, state: RetryCallState) -> None:
     cause = state.outcome.exception() if state.outcome else None
-    log.warning("event_retried", type=envelope.type, cause=str(cause))
+    if isinstance(cause, LimitReached):
+        metrics.EVENTS_CONSUMED.labels(event_type, "held").inc()
+        log.error("dead_letter_limit_reached", type=event_type, cause=str(cause))
+    else:
+        metrics.EVENTS_CONSUMED.labels(event_type, "retried").inc()
+        log.warning("event_retried", type=event_type, cause=str(cause))

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from tonearm_chassis.dead_letters import LETTERS_PER_HOUR
 from tonearm_chassis.settings import ServiceSettings
 
 Assignment = Literal["group", "all"]
@@ -22,6 +23,11 @@ class KafkaSettings(ServiceSettings):
     )
     kafka_partitions: int = Field(8, ge=1, description="partitions of a topic that is created")
     kafka_replication: int = Field(1, ge=1, description="copies of a topic that is created")
+    dead_letters_per_hour: int = Field(
+        LETTERS_PER_HOUR,
+        ge=1,
+        description="records set aside in an hour before failures count as an outage",
+    )
 
     def kafka(self) -> KafkaAccess:
         """Collect what Kafka clients need."""

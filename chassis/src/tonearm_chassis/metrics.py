@@ -14,7 +14,7 @@ RPC_SECONDS = Histogram(
 RPC_RUNNING = Gauge("tonearm_rpc_running", "Calls that are running now, by method.", ["method"])
 EVENTS_CONSUMED = Counter(
     "tonearm_events_consumed_total",
-    "Events taken from Kafka, by type and result (applied, retried, dead_lettered).",
+    "Events taken from Kafka, by type and result (applied, retried, held, dead_lettered).",
     ["type", "result"],
 )
 EVENTS_PUBLISHED = Counter(
