@@ -13,7 +13,7 @@ from chassis_rpc import SERVICE, Context, Request, Response, Tiny, TinyStub, err
 from prometheus_client import REGISTRY
 from structlog.testing import capture_logs
 
-from tonearm_chassis.errors import Outage
+from tonearm_chassis.errors import Outage, StorageFull
 from tonearm_chassis.status import Answer, StatusTable, reason_of
 from tonearm_chassis.testing.rpc import serving
 
@@ -28,7 +28,14 @@ class MuchTooLong(TooLong):
     """A refusal that the table knows by its base only."""
 
 
-TABLE: StatusTable = {TooLong: Answer(grpc.StatusCode.FAILED_PRECONDITION, "TOO_LONG")}
+class Expired(Exception):
+    """A refusal that REST has a better status for."""
+
+
+TABLE: StatusTable = {
+    TooLong: Answer(grpc.StatusCode.FAILED_PRECONDITION, "TOO_LONG"),
+    Expired: Answer(grpc.StatusCode.FAILED_PRECONDITION, "EXPIRED", 410),
+}
 
 
 def raising(error: BaseException) -> Tiny:
@@ -94,6 +101,21 @@ async def test_a_request_id_that_is_none_is_replaced(request_id: str) -> None:
 
     details = error.details() or ""
     assert len(details.rpartition(" ")[2]) == 32
+
+
+@every_method
+async def test_a_full_store_has_a_reason_of_its_own(method: str) -> None:
+    error = await failure(raising(StorageFull("mongodb-1: 0 bytes left")), method)
+
+    assert error.code() is grpc.StatusCode.UNAVAILABLE
+    assert reason_of(error) == "STORAGE_FULL"
+    assert "mongodb-1" not in f"{error.details()} {error.trailing_metadata()}"
+
+
+async def test_an_answer_may_refine_the_status_of_rest() -> None:
+    error = await failure(raising(Expired("it was kept until Monday")), "unary")
+
+    assert dict(error.trailing_metadata() or ())["x-http-code"] == "410"
 
 
 @every_method

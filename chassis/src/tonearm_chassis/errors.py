@@ -1,4 +1,4 @@
-"""The one error that every adapter may raise and every caller may retry."""
+"""The errors that every adapter may raise and every caller may retry."""
 
 from __future__ import annotations
 
@@ -8,4 +8,11 @@ class Outage(Exception):
 
     Callers over gRPC see UNAVAILABLE, consumers try the event again. The message names the part
     that is away and goes to the log, never to a caller.
+    """
+
+
+class StorageFull(Outage):
+    """A store has no room; the same call may succeed once somebody made some.
+
+    Callers over gRPC see UNAVAILABLE with the reason STORAGE_FULL.
     """

@@ -16,8 +16,8 @@ from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import BulkWriteError
 
-from tonearm_chassis.errors import Outage
-from tonearm_chassis.mongo import Document, outages
+from tonearm_chassis.errors import Outage, StorageFull
+from tonearm_chassis.mongo import OUT_OF_DISK_SPACE, Document, error_codes, outages
 
 CHUNK_BYTES = 1024 * 1024  # the default of 255 KiB is a relic of MMAPv1 (SERVER-13331)
 BATCH_CHUNKS = 4
@@ -109,5 +109,6 @@ class GridFSWriter:
                 await self._chunks.insert_many(batch)
             except BulkWriteError as error:
                 # Its text holds the bytes that were refused, and texts end in logs.
-                codes = sorted({each["code"] for each in error.details.get("writeErrors", [])})
-                raise Outage(f"gridfs: chunks refused with codes {codes}") from None
+                codes = error_codes(error)
+                message = f"gridfs: chunks refused with codes {sorted(codes)}"
+                raise (StorageFull if OUT_OF_DISK_SPACE in codes else Outage)(message) from None

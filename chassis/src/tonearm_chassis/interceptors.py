@@ -15,7 +15,7 @@ import structlog
 from google.protobuf.message import DecodeError
 
 from tonearm_chassis import metrics, tracing
-from tonearm_chassis.errors import Outage
+from tonearm_chassis.errors import Outage, StorageFull
 from tonearm_chassis.logs import get_log
 from tonearm_chassis.status import Answer, StatusTable, abort, answer_for
 
@@ -35,6 +35,7 @@ REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 CODE_NAMES: dict[object, str] = {status.value[0]: status.name for status in grpc.StatusCode}
 
 OUTAGE = Answer(grpc.StatusCode.UNAVAILABLE, "UNAVAILABLE")
+FULL = Answer(grpc.StatusCode.UNAVAILABLE, "STORAGE_FULL")
 BUG = Answer(grpc.StatusCode.INTERNAL, "INTERNAL")
 DEADLINE = Answer(grpc.StatusCode.DEADLINE_EXCEEDED, "DEADLINE_EXCEEDED")
 CANCELLED = Answer(grpc.StatusCode.CANCELLED, "CANCELLED")
@@ -147,6 +148,9 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
             # Letting it out of an aio handler leaves the call open and its client waiting
             # (grpc#29248); a status ends it.
             await abort(context, CANCELLED, "the call was cancelled")
+        except StorageFull:
+            log.exception("storage_full")
+            await abort(context, FULL, "the service has no room left; try again later")
         except Outage as error:
             log.warning("rpc_outage", cause=str(error))
             await abort(context, OUTAGE, "a part of the service is away; try again")

@@ -9,15 +9,25 @@ from typing import Any
 from bson.codec_options import CodecOptions
 from pymongo import AsyncMongoClient
 from pymongo.asynchronous.database import AsyncDatabase
-from pymongo.errors import ConnectionFailure, PyMongoError, WaitQueueTimeoutError
+from pymongo.errors import (
+    ConnectionFailure,
+    OperationFailure,
+    PyMongoError,
+    WaitQueueTimeoutError,
+)
 from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
-from tonearm_chassis.errors import Outage
+from tonearm_chassis.errors import Outage, StorageFull
 
 Document = dict[str, Any]
 
 TIMEOUT_MS = 10_000
+
+# https://github.com/mongodb/mongo/blob/master/src/mongo/base/error_codes.yml
+OUT_OF_DISK_SPACE = 14031
+# The server's own fault, such as a storage engine that stopped; never that of the request.
+INTERNAL_ERROR = 1
 
 
 def connect(uri: str) -> AsyncMongoClient[Document]:
@@ -50,15 +60,32 @@ def outages() -> Iterator[None]:
     try:
         yield
     except PyMongoError as error:
+        if OUT_OF_DISK_SPACE in error_codes(error):
+            raise StorageFull(f"mongodb: {type(error).__name__}: no space left") from error
         if not _may_pass(error):
             raise
         message = f"mongodb: {error!r}"
         raise Outage(message) from error
 
 
+def error_codes(error: PyMongoError) -> frozenset[int]:
+    """List the server's codes of a failure: its own, those of its writes and of their concern."""
+    if not isinstance(error, OperationFailure):
+        return frozenset()
+    details = error.details or {}
+    parts = (
+        *details.get("writeErrors", ()),
+        *details.get("writeConcernErrors", ()),
+        details.get("writeConcernError") or {},
+    )
+    codes = (error.code, *(part.get("code") for part in parts))
+    return frozenset(code for code in codes if code is not None)
+
+
 def _may_pass(error: PyMongoError) -> bool:
     return (
         isinstance(error, (ConnectionFailure, WaitQueueTimeoutError))
+        or (isinstance(error, OperationFailure) and error.code == INTERNAL_ERROR)
         or error.timeout
         or error.has_error_label("RetryableWriteError")
         or error.has_error_label("TransientTransactionError")

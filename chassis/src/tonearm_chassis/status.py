@@ -12,16 +12,21 @@ from google.rpc import error_details_pb2, status_pb2
 
 DOMAIN = "tonearm"
 DETAILS_KEY = "grpc-status-details-bin"
+HTTP_STATUS_KEY = "x-http-code"  # the edge turns it into the status of a REST answer
 # The text travels in the trailers twice; a client that gets more than 8 KiB of those gives up.
 MAX_TEXT_LENGTH = 500
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """How an exception is answered: the status code, and the reason that programs compare."""
+    """How an exception is answered: the status code, and the reason that programs compare.
+
+    `http_status` is for REST alone, where the one that the code stands for says too little.
+    """
 
     code: grpc.StatusCode
     reason: str
+    http_status: int | None = None
 
 
 StatusTable = Mapping[type[Exception], Answer]
@@ -53,7 +58,10 @@ async def abort(context: AbortableContext, answer: Answer, message: str) -> NoRe
     """End the call with a rich status; a text that is too long for trailers is cut."""
     text = message[:MAX_TEXT_LENGTH]
     status = error_status(answer.code, answer.reason, text)
-    await context.abort(answer.code, text, ((DETAILS_KEY, status.SerializeToString()),))
+    trailers: tuple[tuple[str, str | bytes], ...] = ((DETAILS_KEY, status.SerializeToString()),)
+    if answer.http_status is not None:
+        trailers += ((HTTP_STATUS_KEY, str(answer.http_status)),)
+    await context.abort(answer.code, text, trailers)
 
 
 def answer_for(table: StatusTable, error: Exception) -> Answer | None:

@@ -1,0 +1,55 @@
+"""What of the driver's failures may pass, and which means that the disk is full."""
+
+from __future__ import annotations
+
+import pytest
+from pymongo.errors import (
+    AutoReconnect,
+    BulkWriteError,
+    DocumentTooLarge,
+    DuplicateKeyError,
+    OperationFailure,
+    PyMongoError,
+    WriteConcernError,
+    WriteError,
+)
+
+from tonearm_chassis.errors import Outage, StorageFull
+from tonearm_chassis.mongo import outages
+
+
+def met_with(error: PyMongoError) -> BaseException:
+    """Tell what comes out where the driver raised `error`."""
+    with pytest.raises(Exception) as caught, outages():  # noqa: PT011 - which one is the question
+        raise error
+    return caught.value
+
+
+FULL: list[PyMongoError] = [
+    OperationFailure("no space", 14031),
+    WriteError("no space", 14031),
+    WriteConcernError("no space", 14031, {"writeConcernError": {"code": 14031}}),
+    BulkWriteError({"writeErrors": [{"code": 14031, "errmsg": "no space"}]}),
+    BulkWriteError({"writeConcernErrors": [{"code": 14031, "errmsg": "no space"}]}),
+]
+PASSING: list[PyMongoError] = [AutoReconnect("away"), OperationFailure("engine stopped", 1)]
+LASTING: list[PyMongoError] = [
+    DuplicateKeyError("taken", 11000),
+    DocumentTooLarge("large"),
+    OperationFailure("what?", 9),
+]
+
+
+@pytest.mark.parametrize("number", range(len(FULL)))
+def test_a_full_disk_is_an_outage_of_its_own_kind(number: int) -> None:
+    assert type(met_with(FULL[number])) is StorageFull
+
+
+@pytest.mark.parametrize("number", range(len(PASSING)))
+def test_what_is_the_servers_own_fault_may_pass(number: int) -> None:
+    assert type(met_with(PASSING[number])) is Outage
+
+
+@pytest.mark.parametrize("number", range(len(LASTING)))
+def test_what_would_fail_again_stays_what_it_is(number: int) -> None:
+    assert met_with(LASTING[number]) is LASTING[number]
