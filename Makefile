@@ -7,19 +7,22 @@ PYTHON ?=
 VIDEO ?=
 PART ?=
 FOLLOW ?=
+# make audit GRACE=7200; make dead-letters REPLAY=all, or the ids of some
+GRACE ?=
+REPLAY ?=
 # What pytest gets: make test ARGS='tests/contract -x'
 ARGS ?=
 # What `make breaking` compares with; empty: the state that landed last.
 AGAINST ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up down status logs test lint format breaking lock clean
+.PHONY: help demo up down status logs audit dead-letters test lint format breaking lock clean
 # Settings of the caller's own Python and pip that would reach into the environment made here.
 unexport PYTHONHOME PYTHONPATH
 export PIP_USER := 0
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-PACKAGES := chassis auth_service gateway_service converter_service notifier_service deploy/local
+PACKAGES := chassis auth_service gateway_service converter_service notifier_service deploy/local deploy/operations
 BUILT := protos $(PACKAGES)
 PYPROJECTS := $(wildcard $(BUILT:%=%/pyproject.toml))
 EDITABLE := $(patsubst %/pyproject.toml,./%,$(filter-out protos/%,$(PYPROJECTS)))
@@ -33,6 +36,8 @@ UNFINISHED := .venv/.unfinished
 # The locks hold every dependency and its hashes. Which index they come from is for the user's own
 # pip configuration to say. What is used gets compiled when it is used.
 PIP := $(BIN)/python -m pip --quiet install --no-deps --no-compile
+# With the running stack's addresses in its environment.
+OPERATIONS = $(BIN)/python -m tonearm_local with $(BIN)/python -m tonearm_operations
 
 # A half-made environment, one whose Python is gone, and one that was moved are made anew.
 ifneq ($(shell { test ! -e $(UNFINISHED) && $(BIN)/python -c 'print(open(".venv/.home").read())'; } 2>/dev/null),$(CURDIR))
@@ -40,7 +45,7 @@ ifneq ($(shell { test ! -e $(UNFINISHED) && $(BIN)/python -c 'print(open(".venv/
 endif
 
 help:  ## Say what can be done
-	@sed -n 's/^\([a-z]*\):.*  ## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-18s %s\n", $$1, $$2}'
+	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-18s %s\n", $$1, $$2}'
 
 demo: $(RUN)  ## Convert a video once, from sign-up to MP3 and mail (VIDEO=your.mp4)
 	@$(BIN)/python -m tonearm_local demo $(if $(VIDEO),--video '$(VIDEO)')
@@ -56,6 +61,12 @@ status: $(RUN)  ## Say what runs, and where
 
 logs: $(RUN)  ## Show the logs (PART=gateway for one part, FOLLOW=1 to go on)
 	@$(BIN)/python -m tonearm_local logs $(PART) $(if $(FOLLOW),--follow)
+
+audit: $(RUN)  ## Compare all stores of the running stack with one another (GRACE=seconds)
+	@$(OPERATIONS) audit $(if $(GRACE),--grace-seconds '$(GRACE)')
+
+dead-letters: $(RUN)  ## List what no service could apply; send it again with REPLAY=all, or with ids
+	@$(OPERATIONS) dead-letters $(if $(REPLAY),replay $(if $(filter all,$(REPLAY)),--all,$(REPLAY:%=--id '%')),list)
 
 test: $(DEV)  ## Run every test that this machine can run (ARGS= goes to pytest)
 	@deploy/real/install
@@ -118,7 +129,7 @@ UPGRADE ?=
 LOCAL := .build/local-distributions.txt
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest --all-extras \
     --generate-hashes --no-annotate --custom-compile-command 'make lock' --constraint $(LOCAL) \
-    $(foreach name,protos chassis auth-service gateway-service converter-service notifier-service local,--no-emit-package tonearm-$(name))
+    $(foreach name,protos chassis auth-service gateway-service converter-service notifier-service local operations,--no-emit-package tonearm-$(name))
 CUT = $(COMPILE) --constraint requirements-dev.lock
 
 lock: $(DEV)  ## Pin all dependencies anew where a pyproject.toml changed (UPGRADE=--upgrade: all)

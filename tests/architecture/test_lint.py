@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from .tree import CHASSIS, DISTRIBUTIONS, LOCAL, ROOT, SERVICES
+from .tree import CHASSIS, DISTRIBUTIONS, LOCAL, OPERATIONS, ROOT, SERVICES
 
 TOOLS = Path(sys.executable).parent
-WITH_MODULES = [CHASSIS, *SERVICES, LOCAL]
-TYPED = [str(it.directory) for it in DISTRIBUTIONS if it is not LOCAL]
+WITH_MODULES = [CHASSIS, *SERVICES, LOCAL, OPERATIONS]
+TYPED = [str(it.directory) for it in DISTRIBUTIONS if not it.directory.startswith("deploy/")]
 
 COMMANDS = [
     ["ruff", "check", "--quiet", "."],
@@ -27,6 +27,9 @@ COMMANDS = [
 FORBIDDEN = [
     ("independent", "gateway_service/rpc.py", "import auth_service.domain"),
     ("independent", "notifier_service/worker.py", "import tonearm_local.launch"),
+    ("independent", "tonearm_operations/shapes.py", "import converter_service.domain"),
+    ("independent", "tonearm_operations/settings.py", "import tonearm_local.stack"),
+    ("independent", "gateway_service/wire.py", "import tonearm_operations.findings"),
     ("chassis", "tonearm_chassis/clock.py", "import converter_service.domain"),
     ("chassis", "tonearm_chassis/server.py", "from tonearm.auth.v1 import auth_pb2"),
     ("settings", "auth_service/use_cases.py", "import auth_service.settings"),

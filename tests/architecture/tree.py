@@ -42,7 +42,8 @@ SERVICES = [
     for name in ("auth", "gateway", "converter", "notifier")
 ]
 LOCAL = Distribution("deploy/local", "tonearm_local")
-DISTRIBUTIONS = [PROTOS, CHASSIS, *SERVICES, LOCAL]
+OPERATIONS = Distribution("deploy/operations", "tonearm_operations")
+DISTRIBUTIONS = [PROTOS, CHASSIS, *SERVICES, LOCAL, OPERATIONS]
 
 
 def python_files() -> list[Path]:

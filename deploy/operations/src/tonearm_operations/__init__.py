@@ -1,0 +1,1 @@
+"""What whoever runs Tonearm uses: the audit of its stores, and the dead letters."""
