@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -36,6 +38,12 @@ def run(*arguments: str, directory: Path) -> tuple[int, str]:
     return result.exit_code, result.output
 
 
+def with_addresses(directory: Path, *command: str) -> subprocess.CompletedProcess[str]:
+    """Run a command in the environment of a stack; in a process of its own, for it is replaced."""
+    local = [sys.executable, "-m", "tonearm_local", "with", "--directory", str(directory)]
+    return subprocess.run([*local, *command], capture_output=True, text=True, check=False)
+
+
 def test_status_of_a_healthy_stack_is_0_and_names_every_part(running: Stack) -> None:
     status, output = run("status", directory=running.directory.root)
 
@@ -63,6 +71,28 @@ def test_logs_of_an_unknown_part_name_those_there_are(running: Stack) -> None:
 
     assert status == 2
     assert "there are one, supervisor" in output
+
+
+def test_a_command_finds_the_addresses_of_the_stack_in_its_environment(running: Stack) -> None:
+    code = "import os, sys; print(os.environ['PUBLIC_URL'], *sys.argv[1:])"
+    said = with_addresses(running.directory.root, sys.executable, "-c", code, "--json", "-x")
+
+    assert said.stdout == f"{running.url} --json -x\n", said.stderr
+    assert said.returncode == 0
+
+
+def test_a_command_ends_with_its_own_status(running: Stack) -> None:
+    said = with_addresses(running.directory.root, sys.executable, "-c", "raise SystemExit(42)")
+
+    assert said.returncode == 42
+
+
+def test_without_a_stack_no_command_is_run(tmp_path: Path) -> None:
+    said = with_addresses(tmp_path, sys.executable, "-c", "print('it ran')")
+
+    assert said.returncode == 1
+    assert said.stdout == ""
+    assert "make up" in said.stderr
 
 
 def test_down_where_nothing_runs_says_so(tmp_path: Path) -> None:

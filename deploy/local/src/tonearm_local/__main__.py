@@ -1,4 +1,4 @@
-"""The commands of the embedded stack: demo, up, down, status, logs, snippets."""
+"""The commands of the embedded stack: demo, up, down, status, logs, snippets, with."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from rich.console import Console
 
 from tonearm_local import checkout
 from tonearm_local.account import Account, Refused, connection, make_ready
-from tonearm_local.blueprint import load
+from tonearm_local.blueprint import environment, load
 from tonearm_local.demo import Unconverted, demonstrate
 from tonearm_local.facts import facts, paste
 from tonearm_local.listening import WrongAudio
@@ -128,6 +128,18 @@ def snippets(name: str, directory: Path) -> None:
     with _plain_failures():
         stack = _stack(directory)
         click.echo(paste(stack, Account.remembered(stack.directory.account), name), nl=False)
+
+
+@main.command("with", context_settings={"allow_interspersed_args": False})
+@directory_option
+@click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
+def run_with(command: tuple[str, ...], directory: Path) -> None:
+    """Run a command that finds the addresses of the running stack in its environment."""
+    with _plain_failures():
+        stack = _stack(directory)
+        if not stack.is_running():
+            raise NotReady("no stack runs here; start one with `make up`")
+        os.execvpe(command[0], command, {**os.environ, **environment(stack.blueprint.addresses)})  # noqa: S606 - what the caller asks for, without a shell
 
 
 def _stack(directory: Path) -> Stack:

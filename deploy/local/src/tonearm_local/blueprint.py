@@ -83,6 +83,18 @@ class Addresses:
     smtp_address: str = ""
 
 
+def environment(addresses: Addresses) -> dict[str, str]:
+    """Write the addresses as the variables that every program of Tonearm reads."""
+    variables = {
+        "DATABASE_URL": addresses.database_url,
+        "MONGODB_URI": addresses.mongodb_uri,
+        "KAFKA_BOOTSTRAP_SERVERS": addresses.kafka_bootstrap_servers,
+        "SMTP_ADDRESS": addresses.smtp_address,
+        "PUBLIC_URL": addresses.url,
+    }
+    return {name: value for name, value in variables.items() if value}
+
+
 @dataclass(frozen=True, slots=True)
 class Control:
     """How the supervisor is reached."""
