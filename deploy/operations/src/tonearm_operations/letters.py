@@ -124,7 +124,7 @@ class Letter:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """Which letters are meant: these ids, or all if there are none, with these words in the reason."""
+    """Which letters are meant: these ids, or any if there are none, with this in their reason."""
 
     ids: Sequence[str] = ()
     reason_contains: str = ""

@@ -160,16 +160,16 @@ def _notice(case: Case, scene: Scene) -> Iterator[Finding]:
         if state != delivery.get("outcome"):
             detail = f"{state}, but its notice says {delivery.get('outcome')}"
             yield case.finding(Kind.NOTICE_MISMATCH, detail)
-        elif scene.is_old(delivery.get("settled_at")) and _is_settled(delivery):
-            if not conversion.get("notified"):
-                detail = f"its notice is {delivery.get('state')}, and the gateway does not know"
-                yield case.finding(Kind.NOTICE_MISMATCH, detail)
+        elif _was_settled(delivery, scene) and not conversion.get("notified"):
+            detail = f"its notice is {delivery.get('state')}, and the gateway does not know"
+            yield case.finding(Kind.NOTICE_MISMATCH, detail)
     elif state in shapes.TOLD and case.is_over_for(scene):
         yield case.finding(Kind.NOTICE_MISSING, f"{state}, and there is no delivery")
 
 
-def _is_settled(delivery: Document) -> bool:
-    return delivery.get("state") in ("DELIVERED", "ABANDONED")
+def _was_settled(delivery: Document, scene: Scene) -> bool:
+    is_settled = delivery.get("state") in ("DELIVERED", "ABANDONED")
+    return is_settled and scene.is_old(delivery.get("settled_at"))
 
 
 JUDGES: tuple[Callable[[Case, Scene], Iterator[Finding]], ...] = (

@@ -106,13 +106,15 @@ def _judged(scene: Scene, store: str, chunks: Chunks, file: Document | None) -> 
     if not chunks.is_whole or chunks.count != count:
         detail = f"{chunks.count} chunks of {count}, numbers {_in_order(chunks)}"
         yield Finding(Kind.CHUNK_COUNT_WRONG, store, name, detail)
-    # Equal in sum, none above its size and the last as long as it must be: then all are.
-    elif (chunks.total, chunks.last) != (
-        length,
-        length - (count - 1) * size,
-    ) or chunks.largest > size:
+    elif not _adds_up(chunks, length, size):
         detail = f"{chunks.total} bytes of {length}, the last chunk {chunks.last}"
         yield Finding(Kind.CHUNK_LENGTH_WRONG, store, name, detail)
+
+
+def _adds_up(chunks: Chunks, length: int, size: int) -> bool:
+    # Equal in sum, none above its size, and the last as long as it must be: then all are.
+    last = length - (chunks.count - 1) * size
+    return (chunks.total, chunks.last) == (length, last) and chunks.largest <= size
 
 
 def _in_order(chunks: Chunks) -> str:

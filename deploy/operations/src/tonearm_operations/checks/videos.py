@@ -24,7 +24,7 @@ async def video_findings(scene: Scene) -> AsyncIterator[Finding]:
         users = {user for each in batch for user in each.get("users") or ()}
         known = await by_id(scene.stores.conversions, users, {"_id": 1})
         for entry in batch:
-            for finding in _judged(scene, entry, plain(entry["_id"]) in files, known):
+            for finding in _judged(scene, entry, files.get(plain(entry["_id"])), known):
                 yield finding
 
 
@@ -40,10 +40,8 @@ async def _files(scene: Scene) -> AsyncIterator[Finding]:
         async for batch in batches(bucket.find({}, {"length": 1, "uploadDate": 1})):
             ids = [each["_id"] for each in batch]
             entries = await by_id(scene.stores.ledger, ids, {"state": 1})
-            files = {
-                plain(each["_id"]): each for each in batch if plain(each["_id"]) not in entries
-            }
-            for name in needed.unknown(list(files)):
+            files = {plain(each["_id"]): each for each in batch}
+            for name in needed.unknown([each for each in files if each not in entries]):
                 made = files[name].get("uploadDate")
                 if scene.is_old(made):
                     detail = f"{files[name].get('length')} bytes, {scene.age(made)}"
@@ -51,33 +49,37 @@ async def _files(scene: Scene) -> AsyncIterator[Finding]:
 
 
 def _judged(
-    scene: Scene,
-    entry: Document,
-    has_file: bool,
-    known: dict[str, Document],
+    scene: Scene, entry: Document, file: Document | None, known: dict[str, Document]
 ) -> Iterator[Finding]:
-    name, state, users = plain(entry["_id"]), entry.get("state"), entry.get("users") or []
     touched = entry.get("touch_time")
-    if state == "RECEIVING":
-        if scene.is_old(touched):
-            detail = f"no byte came for longer than the grace, {scene.age(touched)}"
-            yield Finding(Kind.VIDEO_UNFINISHED, STORE, name, detail)
-        return
-    if state == "DISCARDED":
-        if has_file and scene.is_old(touched):
-            detail = f"DISCARDED, but the file is there, {scene.age(touched)}"
-            yield Finding(Kind.VIDEO_UNDISCARDED, STORE, name, detail)
-        return
-    if not has_file:
-        yield Finding(Kind.VIDEO_FILE_MISSING, STORE, name, f"{state}, and there is no file")
-    if not scene.is_old(touched):
-        return
-    if not users and entry.get("expire_time") is None:
-        yield Finding(Kind.VIDEO_UNUSED, STORE, name, f"{state}, and nobody needs it")
+    match entry.get("state"):
+        case "RECEIVING":
+            if scene.is_old(touched):
+                detail = f"half an upload, {scene.age(touched)}"
+                yield _finding(Kind.VIDEO_UNFINISHED, entry, detail)
+        case "DISCARDED":
+            if file is not None and scene.is_old(touched):
+                detail = f"DISCARDED, but the file is there, {scene.age(touched)}"
+                yield _finding(Kind.VIDEO_UNDISCARDED, entry, detail)
+        case state:
+            if file is None:
+                detail = f"{state}, and there is no file"
+                yield _finding(Kind.VIDEO_FILE_MISSING, entry, detail)
+            if scene.is_old(touched):
+                yield from _uses(scene, entry, known)
+
+
+def _uses(scene: Scene, entry: Document, known: dict[str, Document]) -> Iterator[Finding]:
+    users, expires = entry.get("users") or (), entry.get("expire_time")
+    if not users and expires is None:
+        yield _finding(Kind.VIDEO_UNUSED, entry, "nobody needs it, and it is not to expire")
+    if expires is not None and scene.is_old(expires):
+        yield _finding(Kind.VIDEO_UNDISCARDED, entry, f"it has expired, {scene.age(expires)}")
     for user in users:
         if plain(user) not in known:
             detail = f"it is kept for {plain(user)}, and there is no such conversion"
-            yield Finding(Kind.VIDEO_USER_UNKNOWN, STORE, name, detail)
-    expires = entry.get("expire_time")
-    if expires is not None and scene.is_old(expires):
-        yield Finding(Kind.VIDEO_UNDISCARDED, STORE, name, f"it expired, {scene.age(expires)}")
+            yield _finding(Kind.VIDEO_USER_UNKNOWN, entry, detail)
+
+
+def _finding(kind: Kind, entry: Document, detail: str) -> Finding:
+    return Finding(kind, STORE, plain(entry["_id"]), detail)
