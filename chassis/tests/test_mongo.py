@@ -6,8 +6,8 @@ import pytest
 from pymongo.errors import (
     AutoReconnect,
     BulkWriteError,
-    DocumentTooLarge,
     DuplicateKeyError,
+    InvalidOperation,
     OperationFailure,
     PyMongoError,
     WriteConcernError,
@@ -35,7 +35,7 @@ FULL: list[PyMongoError] = [
 PASSING: list[PyMongoError] = [AutoReconnect("away"), OperationFailure("engine stopped", 1)]
 LASTING: list[PyMongoError] = [
     DuplicateKeyError("taken", 11000),
-    DocumentTooLarge("large"),
+    InvalidOperation("closed"),
     OperationFailure("what?", 9),
 ]
 
