@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections import deque
 from collections.abc import Callable
-from datetime import UTC, datetime
-from typing import Protocol
 
 from tenacity import (
     AsyncRetrying,
@@ -23,6 +20,7 @@ from tonearm_chassis.clock import Clock, SystemClock
 from tonearm_chassis.envelope import Envelope, MalformedEvent
 from tonearm_chassis.errors import Outage
 from tonearm_chassis.events import EventHandler, EventProducer, UnsendableEvent
+from tonearm_chassis.letters import LETTER_TYPE, REASON_LENGTH, Record, letter_of
 from tonearm_chassis.logs import get_log
 
 log = get_log(__name__)
@@ -31,19 +29,6 @@ ATTEMPTS = 3
 MAX_PAUSE_SECONDS = 5.0
 WINDOW_SECONDS = 3600.0
 LETTERS_PER_HOUR = 100
-REASON_LENGTH = 500
-LETTER_TYPE = "tonearm.dead-letter"
-
-
-class Record(Protocol):
-    """What a consumer took from a topic."""
-
-    topic: str
-    partition: int
-    offset: int
-    key: bytes | None
-    value: bytes | None
-    headers: list[tuple[str, bytes]]
 
 
 class HandlerCancelled(Exception):
@@ -131,8 +116,6 @@ class DeadLetters:
     async def bury_record(self, record: Record, reason: str) -> None:
         """Copy a record to the dead letters, with its place of origin and the reason.
 
-        The letter's value and key are the record's. Its extension attributes tell the rest:
-        `reason`, `origintopic`, `originpartition`, `originoffset`, and `originheaders` as JSON.
         Waits out outages and the limit: a record must not be skipped before its copy is safe.
         """
         async for attempt in _until_outages_end(lambda state: _tell_retry(LETTER_TYPE, state)):
@@ -142,7 +125,7 @@ class DeadLetters:
 
     async def _bury(self, record: Record, reason: str) -> None:
         log.error("event_buried", topic=record.topic, reason=reason[:REASON_LENGTH])
-        letter = self._letter(record, reason)
+        letter = letter_of(record, reason=reason, source=self._source)
         async for attempt in _until_outages_end(lambda state: _tell_retry(LETTER_TYPE, state)):
             with attempt:
                 try:
@@ -150,25 +133,6 @@ class DeadLetters:
                 except UnsendableEvent:
                     # The topic it came from still has it; the place must not be lost as well.
                     log.exception("letter_unsendable", id=letter.id)
-
-    def _letter(self, record: Record, reason: str) -> Envelope:
-        headers = {name: (text or b"").decode(errors="replace") for name, text in record.headers}
-        return Envelope(
-            type=LETTER_TYPE,
-            key=(record.key or b"").decode(errors="replace"),
-            payload=record.value or b"",
-            source=f"{self._source}/{record.topic}/{record.partition}/{record.offset}",
-            time=datetime.now(UTC),
-            id=f"{record.topic}-{record.partition}-{record.offset}",
-            traceparent=headers.get("traceparent", ""),
-            extensions=(
-                ("reason", reason[:REASON_LENGTH]),
-                ("origintopic", record.topic),
-                ("originpartition", str(record.partition)),
-                ("originoffset", str(record.offset)),
-                ("originheaders", json.dumps(headers)),
-            ),
-        )
 
 
 def _until_outages_end(tell: Callable[[RetryCallState], None]) -> AsyncRetrying:

@@ -13,12 +13,13 @@ import structlog
 from kafka.errors import KafkaError
 
 from tonearm_chassis import tracing
-from tonearm_chassis.dead_letters import DeadLetters, Record
+from tonearm_chassis.dead_letters import DeadLetters
 from tonearm_chassis.envelope import Envelope, MalformedEvent
 from tonearm_chassis.errors import Outage
 from tonearm_chassis.events import EventHandler
 from tonearm_chassis.kafka_reader import BrokerReplaced, KafkaReader
 from tonearm_chassis.kafka_settings import KafkaAccess
+from tonearm_chassis.letters import Record
 from tonearm_chassis.logs import get_log
 from tonearm_chassis.threads import in_thread
 

@@ -20,11 +20,11 @@ from kafka.errors import (
 )
 from kafka.structs import OffsetAndMetadata
 
-from tonearm_chassis.dead_letters import Record
 from tonearm_chassis.errors import Outage
 from tonearm_chassis.kafka_clients import open_client
 from tonearm_chassis.kafka_settings import KafkaAccess
 from tonearm_chassis.kafka_topics import TopicAdmin
+from tonearm_chassis.letters import Record
 from tonearm_chassis.logs import get_log
 
 log = get_log(__name__)
