@@ -25,6 +25,7 @@ class Kind(StrEnum):
     CONVERSION_STUCK = "conversion_stuck"
     AUDIO_MISSING = "audio_missing"
     AUDIO_UNREFERENCED = "audio_unreferenced"
+    AUDIO_UNDISCARDED = "audio_undiscarded"
     CLAIM_MISSING = "claim_missing"
     CLAIM_STILL_RUNNING = "claim_still_running"
     CLAIM_WITHOUT_CONVERSION = "claim_without_conversion"

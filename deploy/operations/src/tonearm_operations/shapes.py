@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-import uuid
+from collections.abc import Iterator
 
 from tonearm_chassis.mongo import Document
-from tonearm_operations.stores import inside
+from tonearm_operations.stores import Scene, inside
 
 FINAL = frozenset({"SUCCEEDED", "FAILED", "CANCELLED"})
 TOLD = frozenset({"SUCCEEDED", "FAILED"})
 """The ends that owners get a notice of."""
 
 CONVERSION_FIELDS: Document = {
-    "state": 1, "video.id": 1, "audio": 1, "failure.reason": 1, "fence": 1, "notified": 1,
-    "create_time": 1, "sign_time": 1, "end_time": 1, "delete_time": 1, "confirmed": 1,
-    "audio_expired": 1,
+    "state": 1, "video.id": 1, "audio": 1, "failure.reason": 1, "notified": 1, "sign_time": 1,
+    "end_time": 1, "delete_time": 1, "unconfirmed": 1, "audio_expire_time": 1,
 }  # fmt: skip
-CLAIM_FIELDS: Document = {
-    "state": 1, "owner": 1, "fence": 1, "lease_until": 1, "create_time": 1, "outcome": 1,
-    "order.video_id": 1,
-}  # fmt: skip
-GRAVE_FIELDS: Document = {"delete_time": 1, "confirmed": 1}
+GRAVE_FIELDS: Document = {"delete_time": 1, "unconfirmed": 1}
+CLAIM_FIELDS: Document = {"state": 1, "create_time": 1, "outcome": 1}
+AUDIO_FIELDS: Document = {"state": 1, "owner": 1, "left_behind": 1, "outcome.stored.audio_id": 1}
 DELIVERY_FIELDS: Document = {
     "conversion_id": 1, "state": 1, "outcome": 1, "requested_at": 1, "not_before": 1,
     "lease_until": 1, "settled_at": 1,
 }  # fmt: skip
+ENTRY_FIELDS: Document = {"state": 1, "users": 1, "touch_time": 1, "expire_time": 1}
 
 
 def is_deleted(conversion: Document) -> bool:
@@ -37,32 +35,38 @@ def is_final(conversion: Document) -> bool:
     return conversion.get("state") in FINAL
 
 
+def unconfirmed(conversion: Document) -> list[str]:
+    """List who has not answered yet that they stopped, or forgot."""
+    return sorted(conversion.get("unconfirmed") or ())
+
+
 def may_leave_traces(conversion: Document | None, party: str) -> bool:
     """Tell whether a party may still keep something of a conversion: it never forgot it."""
     if conversion is None:
         return False
-    return not is_deleted(conversion) or party not in (conversion.get("confirmed") or ())
+    return not is_deleted(conversion) or party in unconfirmed(conversion)
 
 
-def is_forgotten(claim: Document) -> bool:
+def has_audio(conversion: Document, scene: Scene) -> bool:
+    """Tell whether the owner can still ask for the MP3."""
+    if conversion.get("state") != "SUCCEEDED" or is_deleted(conversion):
+        return False
+    expires = conversion.get("audio_expire_time")
+    return expires is None or bool(expires > scene.now)
+
+
+def is_forgotten(document: Document) -> bool:
     """Tell whether only a gravestone is left of a claim or a delivery."""
-    return claim.get("state") == "DELETED"
+    return document.get("state") == "DELETED"
 
 
-def held_audio(claim: Document) -> str | None:
-    """Name the audio that the holder of a running claim may be storing; each fence has its own."""
-    try:
-        conversion = uuid.UUID(str(claim["_id"]))
-    except ValueError:
-        return None
-    return uuid.uuid5(conversion, str(claim.get("fence"))).hex
-
-
-def own_audio(claim: Document) -> str | None:
-    """Name the audio that a claim is the reason of."""
+def audio_of(claim: Document) -> Iterator[object]:
+    """Name the audio that a claim stored, or that its holder and those before may be storing."""
     if claim.get("state") == "SUCCEEDED":
-        return str(inside(claim, "outcome", "stored", "audio_id"))
-    return held_audio(claim) if claim.get("state") == "RUNNING" else None
+        yield inside(claim, "outcome", "stored", "audio_id")
+    if claim.get("state") == "RUNNING":
+        yield claim.get("owner")
+        yield from claim.get("left_behind") or ()
 
 
 def delivery_id(conversion: Document) -> str:

@@ -25,15 +25,10 @@ async def audio_findings(scene: Scene) -> AsyncIterator[Finding]:
 
 
 async def _collect(scene: Scene, known: KnownIds) -> None:
-    conversions = scene.stores.conversions.find(
-        {"audio.id": {"$gt": ""}}, {"audio.id": 1, "delete_time": 1, "audio_expired": 1}
-    )
+    conversions = scene.stores.conversions.find({"audio.id": {"$gt": ""}}, {"audio.id": 1})
     async for batch in batches(conversions):
-        known.add(
-            plain(inside(each, "audio", "id"))
-            for each in batch
-            if not shapes.is_deleted(each) and not each.get("audio_expired")
-        )
-    running = scene.stores.claims.find({"state": "RUNNING"}, {"state": 1, "fence": 1})
-    async for batch in batches(running):
-        known.add(name for name in map(shapes.held_audio, batch) if name)
+        known.add(plain(inside(each, "audio", "id")) for each in batch)
+    # A claim knows its audio before the gateway hears of it, and until a deletion is confirmed.
+    claims = scene.stores.claims.find({"state": {"$ne": "DELETED"}}, shapes.AUDIO_FIELDS)
+    async for batch in batches(claims):
+        known.add(plain(name) for each in batch for name in shapes.audio_of(each))

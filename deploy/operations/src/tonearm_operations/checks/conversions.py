@@ -102,21 +102,19 @@ def _source(case: Case, _scene: Scene) -> Iterator[Finding]:
         yield case.finding(Kind.CONVERSION_VIDEO_UNCLAIMED, detail)
 
 
-def _audio(case: Case, _scene: Scene) -> Iterator[Finding]:
+def _audio(case: Case, scene: Scene) -> Iterator[Finding]:
     conversion = case.conversion
-    if conversion.get("state") != "SUCCEEDED" or shapes.is_deleted(conversion):
-        return
-    if conversion.get("audio_expired"):
-        return
-    audio, size = (
-        plain(inside(conversion, "audio", "id")),
-        inside(conversion, "audio", "size_bytes"),
-    )
-    if case.audio is None:
-        yield case.finding(Kind.AUDIO_MISSING, f"there is no audio {audio}")
-    elif case.audio.get("length") != size:
-        detail = f"audio {audio} has {case.audio.get('length')} bytes, not {size}"
-        yield case.finding(Kind.AUDIO_MISSING, detail)
+    audio = plain(inside(conversion, "audio", "id"))
+    size = inside(conversion, "audio", "size_bytes")
+    expires = conversion.get("audio_expire_time")
+    if shapes.has_audio(conversion, scene):
+        if case.audio is None:
+            yield case.finding(Kind.AUDIO_MISSING, f"there is no audio {audio}")
+        elif case.audio.get("length") != size:
+            detail = f"audio {audio} has {case.audio.get('length')} bytes, not {size}"
+            yield case.finding(Kind.AUDIO_MISSING, detail)
+    elif case.audio is not None and expires is not None and scene.is_old(expires):
+        yield case.finding(Kind.AUDIO_UNDISCARDED, f"audio {audio} has expired, and is there")
 
 
 def _outcome(case: Case, scene: Scene) -> Iterator[Finding]:
@@ -167,11 +165,24 @@ def _notice(case: Case, scene: Scene) -> Iterator[Finding]:
         yield case.finding(Kind.NOTICE_MISSING, f"{state}, and there is no delivery")
 
 
+def _confirmations(case: Case, scene: Scene) -> Iterator[Finding]:
+    conversion, missing = case.conversion, shapes.unconfirmed(case.conversion)
+    if not missing:
+        return
+    deleted = conversion.get("delete_time")
+    detail = f"not by {' and '.join(missing)}"
+    if deleted is not None:
+        if scene.is_old(deleted):
+            yield case.finding(Kind.DELETION_UNCONFIRMED, f"{detail}, {scene.age(deleted)}")
+    elif case.is_over_for(scene):
+        yield case.finding(Kind.CANCELLATION_UNCONFIRMED, detail)
+
+
 def _was_settled(delivery: Document, scene: Scene) -> bool:
     is_settled = delivery.get("state") in ("DELIVERED", "ABANDONED")
     return is_settled and scene.is_old(delivery.get("settled_at"))
 
 
 JUDGES: tuple[Callable[[Case, Scene], Iterator[Finding]], ...] = (
-    _stuck, _source, _audio, _outcome, _notice,
+    _stuck, _source, _audio, _outcome, _notice, _confirmations,
 )  # fmt: skip

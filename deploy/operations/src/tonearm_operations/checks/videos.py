@@ -11,14 +11,13 @@ from tonearm_operations.known_ids import known_ids
 from tonearm_operations.stores import Scene, batches, by_id, inside, plain
 
 STORE = "gateway.videos"
-ENTRY_FIELDS = {"state": 1, "users": 1, "touch_time": 1, "expire_time": 1}
 
 
 async def video_findings(scene: Scene) -> AsyncIterator[Finding]:
     """Walk over the bucket, then over the ledger."""
     async for finding in _files(scene):
         yield finding
-    async for batch in batches(scene.stores.ledger.find({}, ENTRY_FIELDS)):
+    async for batch in batches(scene.stores.ledger.find({}, shapes.ENTRY_FIELDS)):
         ids = [each["_id"] for each in batch]
         files = await by_id(scene.stores.videos["fs.files"], ids, {"_id": 1})
         users = {user for each in batch for user in each.get("users") or ()}
