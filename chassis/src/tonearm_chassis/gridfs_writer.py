@@ -37,12 +37,19 @@ async def prepare_gridfs(database: AsyncDatabase[Document]) -> None:
 class GridFSWriter:
     """One file on its way into `fs.files` and `fs.chunks`; nobody finds it before `commit`."""
 
-    def __init__(self, database: AsyncDatabase[Document], file_id: str, filename: str) -> None:
-        """Write a file with this id, which must be new."""
+    def __init__(
+        self,
+        database: AsyncDatabase[Document],
+        file_id: str,
+        filename: str,
+        metadata: Document | None = None,
+    ) -> None:
+        """Write a file with this id, which must be new; `metadata` goes into its document."""
         self._files: AsyncCollection[Document] = database["fs.files"]
         self._chunks: AsyncCollection[Document] = database["fs.chunks"]
         self._file_id = file_id
         self._filename = filename
+        self._metadata = metadata
         self._buffer = bytearray()
         self._batch: list[Document] = []
         self._sending: asyncio.Task[None] | None = None
@@ -65,16 +72,17 @@ class GridFSWriter:
             await self._cut(len(self._buffer))
         await self._send()
         await self._sent()
+        document: Document = {
+            "_id": self._file_id,
+            "filename": self._filename,
+            "length": self._length,
+            "chunkSize": CHUNK_BYTES,
+            "uploadDate": datetime.now(UTC),
+        }
+        if self._metadata is not None:
+            document["metadata"] = self._metadata
         with outages():
-            await self._files.insert_one(
-                {
-                    "_id": self._file_id,
-                    "filename": self._filename,
-                    "length": self._length,
-                    "chunkSize": CHUNK_BYTES,
-                    "uploadDate": datetime.now(UTC),
-                }
-            )
+            await self._files.insert_one(document)
 
     async def abort(self) -> None:
         """Delete whatever was stored; a repeat changes nothing. Raises `Outage`."""
