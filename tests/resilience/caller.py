@@ -123,8 +123,8 @@ class Caller:
             await asyncio.sleep(PAUSE_SECONDS)
         raise GaveUp(f"{conversion_id} has not ended")
 
-    async def download(self, conversion_id: str) -> bytes | None:
-        """Download the audio; None if there is none."""
+    async def download(self, conversion_id: str) -> tuple[str, bytes] | None:
+        """Download the audio and give its SHA-256, too; None if there is none."""
         begun = time.time()
         path = f"/v1/conversions/{conversion_id}/audio"
         answer = await self._call("GET", path, expected=(200, 400, 404, 409, 410))
@@ -132,7 +132,7 @@ class Caller:
             return None
         sha256 = hashlib.sha256(answer.content).hexdigest()
         self._history.add(Downloaded(conversion_id, sha256, begun, time.time()))
-        return answer.content
+        return sha256, answer.content
 
     async def cancel(self, conversion_id: str) -> bool:
         """Call a conversion off; tell whether that was granted."""

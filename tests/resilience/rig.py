@@ -165,9 +165,9 @@ class Rig:
         """Arm a failpoint."""
         failpoints.arm(self.failpoints, point, action)
 
-    def disarm(self) -> None:
-        """Disarm all failpoints."""
-        for file in self.failpoints.glob("*.*"):
+    def disarm(self, point: str = "*.*") -> None:
+        """Disarm a failpoint, or all."""
+        for file in self.failpoints.glob(point):
             file.unlink(missing_ok=True)
 
     def fired(self, point: str = "") -> list[Path]:
