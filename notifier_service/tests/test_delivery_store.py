@@ -15,7 +15,7 @@ from pymongo import AsyncMongoClient
 
 from notifier_service import wire
 from notifier_service.adapters.mongo_deliveries import MongoDeliveryStore
-from notifier_service.domain import Delivery, Position, State
+from notifier_service.domain import Deleted, Delivery, Position, State
 from notifier_service.ports import DeliveryStore
 from tonearm.events.v1 import events_pb2
 from tonearm_chassis.clock import Clock, SystemClock
@@ -246,6 +246,253 @@ async def test_pages_that_follow_one_another_miss_and_repeat_nothing(subject: Su
     assert sorted(each.key for each in seen) == [a_notice(number).key for number in range(7)]
 
 
+async def test_what_is_to_be_passed_over_is_not_claimed(subject: Subject) -> None:
+    for number in (1, 2):
+        await subject.store.record(a_notice(number))
+        await subject.clock.sleep(0.01)
+
+    first = await subject.store.claim(LONG, {a_notice(1).key})
+    second = await subject.store.claim(LONG, {a_notice(1).key, a_notice(2).key})
+
+    assert first is not None
+    assert first.key == a_notice(2).key
+    assert second is None
+
+
+async def test_a_renewed_lease_begins_anew(subject: Subject) -> None:
+    await subject.store.record(a_notice())
+    delivery = await claimed(subject, SHORT)
+
+    assert await subject.store.renew(delivery, LONG)
+
+    await subject.clock.sleep(2 * SHORT)
+    assert await subject.store.claim(LONG) is None
+    assert await subject.store.settle(delivery.delivered(subject.clock.now()))
+
+
+async def test_a_lease_that_is_anothers_or_over_for_good_is_not_renewed(subject: Subject) -> None:
+    for number in (1, 2, 3):
+        await subject.store.record(a_notice(number))
+        await subject.clock.sleep(0.01)
+    taken_over = await claimed(subject, SHORT)
+    await subject.clock.sleep(2 * SHORT)
+    while (await claimed(subject)).key != taken_over.key:
+        pass
+    settled, forgotten = [await subject.store.record(a_notice(number)) for number in (2, 3)]
+    await subject.store.settle(settled.delivered(subject.clock.now()))
+    await subject.store.forget(forgotten.notice.conversion_id)
+
+    renewed = [await subject.store.renew(each, LONG) for each in (taken_over, settled, forgotten)]
+
+    assert renewed == [False, False, False]
+
+
+@pytest.mark.parametrize("ending", ["delivered", "abandoned"])
+async def test_a_settled_delivery_that_is_asked_for_again_is_due_at_once(
+    subject: Subject, ending: str
+) -> None:
+    await subject.store.record(a_notice())
+    delivery = await claimed(subject)
+    moment = subject.clock.now()
+    settled = (
+        delivery.delivered(moment) if ending == "delivered" else delivery.abandoned(moment, "x")
+    )
+    await subject.store.settle(settled)
+    await subject.clock.sleep(0.01)
+
+    asked = await subject.store.redeliver(OWNER, delivery.key)
+
+    assert asked is not None
+    assert asked == replace(
+        delivery.asked_again(asked.asked_at), requested_at=delivery.requested_at
+    )
+    assert asked.asked_at >= moment
+    again = await claimed(subject)
+    assert (again.attempts, again.tries, again.fence) == (2, 1, delivery.fence + 2)
+    assert await subject.store.settle(again.delivered(subject.clock.now()))
+
+
+async def test_asking_again_for_what_is_pending_ends_its_pause_and_nothing_else(
+    subject: Subject,
+) -> None:
+    await subject.store.record(a_notice())
+    delivery = await claimed(subject)
+    await subject.store.postpone(delivery, "busy", LONG)
+
+    asked = await subject.store.redeliver(OWNER, delivery.key)
+
+    assert asked == replace(delivery, last_error="busy")
+    assert (await claimed(subject)).attempts == 2
+
+
+async def test_asking_again_for_what_is_under_way_makes_no_second_attempt(
+    subject: Subject,
+) -> None:
+    await subject.store.record(a_notice())
+    delivery = await claimed(subject)
+
+    await subject.store.redeliver(OWNER, delivery.key)
+
+    assert await subject.store.claim(LONG) is None
+    assert await subject.store.settle(delivery.delivered(subject.clock.now()))
+
+
+async def test_whoever_claimed_before_it_was_asked_for_again_can_change_nothing(
+    subject: Subject,
+) -> None:
+    await subject.store.record(a_notice())
+    earlier = await claimed(subject)
+    await subject.store.settle(earlier.delivered(subject.clock.now()))
+    await subject.store.redeliver(OWNER, earlier.key)
+
+    results = [
+        await subject.store.settle(earlier.delivered(subject.clock.now())),
+        await subject.store.postpone(earlier, "late", LONG),
+        await subject.store.renew(earlier, LONG),
+    ]
+
+    assert results == [False, False, False]
+    assert await subject.store.claim(LONG) is not None
+
+
+async def test_only_the_owner_can_ask_again(subject: Subject) -> None:
+    await subject.store.record(a_notice())
+
+    strangers = await subject.store.redeliver(STRANGER, a_notice().key)
+    nobodys = await subject.store.redeliver(OWNER, a_notice(2).key)
+
+    assert strangers is None
+    assert nobodys is None
+
+
+@pytest.mark.parametrize("state", ["none", "pending", "claimed", "settled", "forgotten"])
+async def test_a_forgotten_conversion_stays_forgotten_and_is_confirmed(
+    subject: Subject, state: str
+) -> None:
+    conversion_id = a_notice().conversion_id
+    delivery: Delivery | None = None
+    if state in {"pending", "claimed", "settled"}:
+        delivery = await subject.store.record(a_notice())
+    if state in {"claimed", "settled"}:
+        delivery = await claimed(subject)
+    if state == "settled" and delivery is not None:
+        await subject.store.settle(delivery.delivered(subject.clock.now()))
+    if state == "forgotten":
+        await subject.store.forget(conversion_id)
+
+    await subject.store.forget(conversion_id)
+
+    (entry,) = await subject.outbox.pending(10)
+    confirmed = entry.envelope.open(events_pb2.DeletionConfirmed)
+    assert (confirmed.conversion_id, confirmed.party) == (conversion_id, events_pb2.PARTY_NOTIFIER)
+    assert (entry.topic, entry.envelope.key) == ("tonearm.conversion-events.v1", conversion_id)
+    assert await subject.store.claim(LONG) is None
+    assert await subject.store.newest(OWNER, "", None, 10) == []
+    assert await subject.store.redeliver(OWNER, a_notice().key) is None
+    with pytest.raises(Deleted):
+        await subject.store.record(a_notice())
+    if delivery is not None:
+        assert not await subject.store.settle(delivery.delivered(subject.clock.now()))
+        assert not await subject.store.postpone(delivery, "late", LONG)
+
+
+async def test_forgetting_again_confirms_again(subject: Subject) -> None:
+    await subject.store.forget(a_notice().conversion_id)
+    (first,) = await subject.outbox.pending(10)
+    await subject.outbox.mark_published(first)
+
+    await subject.store.forget(a_notice().conversion_id)
+
+    (again,) = await subject.outbox.pending(10)
+    assert again.envelope.id == first.envelope.id
+
+
+async def test_forgetting_and_recording_many_times_at_once_ends_forgotten(
+    subject: Subject,
+) -> None:
+    await asyncio.gather(
+        *(subject.store.forget(a_notice().conversion_id) for _ in range(5)),
+        *(subject.store.record(a_notice()) for _ in range(5)),
+        *(subject.store.forget(a_notice().conversion_id) for _ in range(5)),
+        return_exceptions=True,
+    )
+
+    with pytest.raises(Deleted):
+        await subject.store.record(a_notice())
+    assert await subject.store.claim(LONG) is None
+
+
+async def test_tombstones_are_swept_when_they_are_old_and_were_told_of(subject: Subject) -> None:
+    for number in (1, 2):
+        await subject.store.forget(a_notice(number).conversion_id)
+    await subject.store.record(a_notice(3))
+    (told, untold) = await subject.outbox.pending(10)
+    await subject.outbox.mark_published(told)
+    await subject.clock.sleep(0.01)
+
+    young = await subject.store.sweep(LONG)
+    old = await subject.store.sweep(0)
+
+    assert (young, old) == (0, 1)
+    with pytest.raises(Deleted):
+        await subject.store.record(a_notice(int(untold.envelope.key, 16)))
+    assert (await claimed(subject)).key == a_notice(3).key
+
+
+async def test_a_tombstone_is_young_again_when_it_is_asked_for_again(subject: Subject) -> None:
+    await subject.store.forget(a_notice().conversion_id)
+    await subject.clock.sleep(2 * SHORT)
+    await subject.store.forget(a_notice().conversion_id)
+    (entry,) = await subject.outbox.pending(10)
+    await subject.outbox.mark_published(entry)
+
+    assert await subject.store.sweep(SHORT) == 0
+
+
+async def test_nothing_personal_stays_of_a_forgotten_conversion(mongodb_uri: str) -> None:
+    client = connect(mongodb_uri)
+    deliveries = database(client, "notifier")[f"deliveries-{uuid.uuid4().hex}"]
+    store = MongoDeliveryStore(deliveries)
+
+    try:
+        await store.record(a_notice())
+        await store.forget(a_notice().conversion_id)
+        document = await deliveries.find_one({"_id": a_notice().key})
+    finally:
+        await client.close()
+
+    assert document is not None
+    assert set(document) == {"_id", "state", "deleted_at", "outbox"}
+    assert "ada@example.org" not in str(document)
+    assert "holiday" not in str(document)
+
+
+async def test_documents_of_the_first_version_are_claimed_settled_and_asked_for_again(
+    mongodb_uri: str,
+) -> None:
+    client = connect(mongodb_uri)
+    deliveries = database(client, "notifier")[f"deliveries-{uuid.uuid4().hex}"]
+    store = MongoDeliveryStore(deliveries)
+
+    try:
+        await store.record(a_notice())
+        await deliveries.update_one(
+            {"_id": a_notice().key},
+            {"$set": {"attempts": 3}, "$unset": {"fence": 1, "asked_at": 1, "tries_before": 1}},
+        )
+        delivery = await store.claim(LONG)
+        assert delivery is not None
+        settled = await store.settle(delivery.delivered(delivery.requested_at))
+        again = await store.redeliver(OWNER, delivery.key)
+    finally:
+        await client.close()
+
+    assert (delivery.attempts, delivery.fence, delivery.asked_at) == (4, 4, delivery.requested_at)
+    assert settled
+    assert again is not None
+    assert (again.tries_before, again.fence) == (4, 5)
+
+
 async def test_a_store_that_is_away_is_an_outage() -> None:
     client = AsyncMongoClient[Document](
         "mongodb://127.0.0.1:9/?directConnection=true", serverSelectionTimeoutMS=50
@@ -257,6 +504,14 @@ async def test_a_store_that_is_away_is_an_outage() -> None:
             await store.record(a_notice())
         with pytest.raises(Outage):
             await store.claim(LONG)
+        with pytest.raises(Outage):
+            await store.renew(Delivery.requested(a_notice(), SystemClock().now()), LONG)
+        with pytest.raises(Outage):
+            await store.redeliver(OWNER, a_notice().key)
+        with pytest.raises(Outage):
+            await store.forget(a_notice().conversion_id)
+        with pytest.raises(Outage):
+            await store.sweep(LONG)
     finally:
         await client.close()
 

@@ -1,4 +1,4 @@
-"""ListDeliveries as a caller sees it."""
+"""The NotifierService as a caller sees it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from notifier_fakes import OWNER, STRANGER, InMemoryDeliveryStore, a_notice
 
 from notifier_service import rpc
-from notifier_service.use_cases import ListDeliveries
+from notifier_service.use_cases import ListDeliveries, RedeliverNotice
 from tonearm.notifier.v1 import notifier_pb2, notifier_pb2_grpc
 from tonearm_chassis.server import Binding
 from tonearm_chassis.status import reason_of
@@ -31,6 +31,15 @@ class Service:
     clock: FakeClock
     issuer: TokenIssuer
     stub: notifier_pb2_grpc.NotifierServiceAsyncStub
+    woken: list[str]
+
+    async def redeliver(
+        self, conversion_id: str, metadata: Metadata = (), channel: int = 0
+    ) -> notifier_pb2.Delivery:
+        request = notifier_pb2.RedeliverNoticeRequest(conversion_id=conversion_id)
+        request.channel = channel  # type: ignore[assignment]  # also numbers that have no name
+        answer = await self.stub.RedeliverNotice(request, metadata=metadata, timeout=5)
+        return answer.delivery
 
     async def list(
         self, metadata: Metadata = (), **arguments: str | int
@@ -51,13 +60,17 @@ async def service() -> AsyncIterator[Service]:
     clock = FakeClock()
     store = InMemoryDeliveryStore(clock)
     issuer = TokenIssuer()
-    servicer = rpc.NotifierServicer(issuer.verifier(), ListDeliveries(store))
+    woken: list[str] = []
+    redeliver = RedeliverNotice(store, wake_sender=lambda: woken.append("sender"))
+    servicer = rpc.NotifierServicer(issuer.verifier(), ListDeliveries(store), redeliver)
     binding = Binding(
         rpc.NAME,
         lambda server: notifier_pb2_grpc.add_NotifierServiceServicer_to_server(servicer, server),
     )
     async with serving([binding], rpc.TABLE) as channel:
-        yield Service(store, clock, issuer, notifier_pb2_grpc.NotifierServiceStub(channel))
+        stub: notifier_pb2_grpc.NotifierServiceAsyncStub
+        stub = notifier_pb2_grpc.NotifierServiceStub(channel)
+        yield Service(store, clock, issuer, stub, woken)
 
 
 async def test_an_owner_sees_where_each_delivery_stands(service: Service) -> None:
@@ -148,6 +161,70 @@ async def test_arguments_that_make_no_sense_are_refused_by_name(service: Service
 
     assert size == (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_PAGE_SIZE")
     assert token == (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_PAGE_TOKEN")
+
+
+@pytest.mark.parametrize("channel", [0, notifier_pb2.Delivery.MAIL])
+async def test_an_owner_has_a_notice_sent_again(service: Service, channel: int) -> None:
+    await service.store.record(a_notice())
+    delivery = await service.store.claim(60)
+    assert delivery
+    await service.store.settle(delivery.abandoned(service.clock.now(), "550 no such user"))
+
+    shown = await service.redeliver(
+        a_notice().conversion_id, service.issuer.metadata(OWNER), channel
+    )
+
+    assert shown.state == notifier_pb2.Delivery.PENDING
+    assert shown.conversion_id == a_notice().conversion_id
+    assert (shown.attempts, shown.last_error) == (1, "")
+    assert not shown.HasField("deliver_time")
+    assert service.woken == ["sender"]
+    assert await service.store.claim(60) is not None
+
+
+async def test_a_delivered_notice_that_is_sent_again_shows_no_time_of_delivery(
+    service: Service,
+) -> None:
+    await service.store.record(a_notice())
+    delivery = await service.store.claim(60)
+    assert delivery
+    await service.store.settle(delivery.delivered(service.clock.now()))
+    mine = service.issuer.metadata(OWNER)
+
+    await service.redeliver(a_notice().conversion_id, mine)
+
+    (shown,) = (await service.list(mine)).deliveries
+    assert shown.state == notifier_pb2.Delivery.PENDING
+    assert not shown.HasField("deliver_time")
+
+
+@pytest.mark.parametrize(
+    ("caller", "conversion_id", "channel", "code", "reason"),
+    [
+        (OWNER, "nothing", 0, grpc.StatusCode.NOT_FOUND, "UNKNOWN_DELIVERY"),
+        (OWNER, "", 0, grpc.StatusCode.NOT_FOUND, "UNKNOWN_DELIVERY"),
+        (STRANGER, a_notice().conversion_id, 0, grpc.StatusCode.NOT_FOUND, "UNKNOWN_DELIVERY"),
+        (OWNER, a_notice().conversion_id, 7, grpc.StatusCode.INVALID_ARGUMENT, "INVALID_CHANNEL"),
+        ("", a_notice().conversion_id, 0, grpc.StatusCode.UNAUTHENTICATED, "MISSING_TOKEN"),
+    ],
+)
+async def test_a_redelivery_that_cannot_be_is_refused_and_sends_nothing(
+    service: Service,
+    caller: str,
+    conversion_id: str,
+    channel: int,
+    code: grpc.StatusCode,
+    reason: str,
+) -> None:
+    delivery = await service.store.record(a_notice())
+    metadata = service.issuer.metadata(caller) if caller else ()
+
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await service.redeliver(conversion_id, metadata, channel)
+
+    assert (caught.value.code(), reason_of(caught.value)) == (code, reason)
+    assert await service.store.record(a_notice()) == delivery
+    assert service.woken == []
 
 
 async def test_a_store_that_is_away_is_unavailable(service: Service) -> None:

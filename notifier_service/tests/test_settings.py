@@ -61,6 +61,8 @@ def test_all_that_is_missing_is_named_at_once(environment: pytest.MonkeyPatch) -
         ("SMTP_SECURITY", "ssl"),
         ("SMTP_PASSWORD", "without a name"),
         ("NOTIFY_GIVE_UP_HOURS", "-1"),
+        ("LEASE_SECONDS", "-15"),
+        ("TOMBSTONE_DAYS", "-14"),
     ],
 )
 def test_what_cannot_work_is_refused_without_repeating_it(

@@ -15,8 +15,16 @@ from notifier_service.adapters.smtp_mailer import SMTPAccess, SMTPMailer
 from notifier_service.domain import Patience
 from notifier_service.letter import Letterhead
 from notifier_service.settings import Settings
-from notifier_service.use_cases import ListDeliveries, RequestNotice, SendDelivery
-from notifier_service.worker import NotificationWorker, Sender
+from notifier_service.use_cases import (
+    ForgetConversion,
+    Lease,
+    ListDeliveries,
+    RedeliverNotice,
+    RequestNotice,
+    SendDelivery,
+    SweepTombstones,
+)
+from notifier_service.worker import NotificationWorker, Sender, TombstoneSweeper
 from tonearm.notifier.v1 import notifier_pb2_grpc
 from tonearm_chassis import mongo
 from tonearm_chassis.clock import SystemClock
@@ -34,9 +42,6 @@ from tonearm_chassis.tracing import configure_tracing
 
 # gRPC's own patience of two minutes would keep everybody out for long after auth is back.
 TO_AUTH = (("grpc.max_reconnect_backoff_ms", 2000),)
-
-# What a lease lasts longer than its mail may take: time to record what became of it.
-RECORDING_SECONDS = 30.0
 
 
 async def main() -> None:
@@ -67,16 +72,18 @@ async def run(
     deliveries = mongo.database(client, "notifier")["deliveries"]
     store, outbox = MongoDeliveryStore(deliveries), MongoOutbox(deliveries)
     relay = Relay(outbox, producer)
+    lease = Lease(store, clock, settings.lease_seconds)
     sender = Sender(
         store,
         SendDelivery(
             store,
             SMTPMailer(smtp_access(settings)),
+            lease=lease,
             letterhead=Letterhead(settings.mail_from, settings.public_url),
             patience=Patience(timedelta(hours=settings.notify_give_up_hours)),
             clock=clock,
         ),
-        lease_seconds=settings.smtp_timeout_seconds + RECORDING_SECONDS,
+        lease=lease,
         at_once=settings.notify_mails_at_once,
         on_settled=relay.wake,
     )
@@ -85,7 +92,7 @@ async def run(
         settings.kafka(),
         group="notifier",
         topics=(wire.NOTIFICATIONS_TOPIC,),
-        handler=NotificationWorker(request_notice),
+        handler=NotificationWorker(request_notice, ForgetConversion(store, wake_relay=relay.wake)),
         dead_letters=DeadLetters(producer, topic=wire.DEAD_LETTERS_TOPIC, source=wire.SOURCE),
     )
     preparation = Preparation(store.prepare, outbox.prepare)
@@ -95,10 +102,16 @@ async def run(
         audience=settings.token_audience,
         clock=clock,
     )
-    servicer = rpc.NotifierServicer(tokens, ListDeliveries(store))
+    servicer = rpc.NotifierServicer(
+        tokens, ListDeliveries(store), RedeliverNotice(store, wake_sender=sender.wake)
+    )
+    sweeper = TombstoneSweeper(
+        SweepTombstones(store, keep=timedelta(days=settings.tombstone_days)),
+        every_seconds=settings.sweep_seconds,
+    )
     runner = ServiceRunner(settings, [binding(servicer)], rpc.TABLE)
     await runner.run(
-        [preparation, consumer, sender, relay], ready=[preparation.done, consumer.assigned]
+        [preparation, consumer, sender, relay, sweeper], ready=[preparation.done, consumer.assigned]
     )
 
 

@@ -17,7 +17,7 @@ class Outcome(Enum):
 
 
 class State(Enum):
-    """Where a delivery stands; only `PENDING` ever changes."""
+    """Where a delivery stands; only `PENDING` changes by itself, all others if the owner asks."""
 
     PENDING = "PENDING"
     DELIVERED = "DELIVERED"
@@ -31,7 +31,7 @@ class Attempt(Enum):
     POSTPONED = "postponed"
     ABANDONED = "abandoned"
     SUPERSEDED = "superseded"
-    """The lease had run out and somebody else took the delivery over."""
+    """Somebody else took the delivery over, or its conversion was deleted."""
 
 
 class InvalidPageSize(Exception):
@@ -40,6 +40,22 @@ class InvalidPageSize(Exception):
 
 class InvalidPageToken(Exception):
     """The token is not from this list, or the list was asked for with other arguments."""
+
+
+class InvalidChannel(Exception):
+    """No notice travels that way."""
+
+
+class UnknownDelivery(Exception):
+    """The account has no such delivery."""
+
+
+class Deleted(Exception):
+    """The conversion was deleted: nothing of it may be kept any more but its id."""
+
+
+class LeaseLost(Exception):
+    """Somebody else has the delivery now, or nobody can have it any more."""
 
 
 class MailRefused(Exception):
@@ -65,16 +81,22 @@ class Notice:
 
     @property
     def key(self) -> str:
-        """Name the delivery: one for each conversion and channel, and mail is the only channel."""
-        return f"{self.conversion_id}:mail"
+        """Name the delivery."""
+        return delivery_key(self.conversion_id)
+
+
+def delivery_key(conversion_id: str) -> str:
+    """Name a delivery: one for each conversion and channel, and mail is the only channel."""
+    return f"{conversion_id}:mail"
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
     """A notice on its way.
 
-    `attempts` counts the claims and is the fencing number: whoever claimed with a lower one can
-    change nothing any more.
+    `fence` grows with every claim and every redelivery: whoever has a lower one can change nothing
+    any more. `tries_before` of the `attempts` were made before `asked_at`, when it was asked for
+    last.
     """
 
     notice: Notice
@@ -82,17 +104,25 @@ class Delivery:
     attempts: int
     last_error: str
     requested_at: datetime
+    asked_at: datetime
     settled_at: datetime | None = None
+    tries_before: int = 0
+    fence: int = 0
 
     @classmethod
     def requested(cls, notice: Notice, at: datetime) -> Delivery:
         """Begin a delivery."""
-        return cls(notice, State.PENDING, attempts=0, last_error="", requested_at=at)
+        return cls(notice, State.PENDING, attempts=0, last_error="", requested_at=at, asked_at=at)
 
     @property
     def key(self) -> str:
         """Name the delivery."""
         return self.notice.key
+
+    @property
+    def tries(self) -> int:
+        """Count the attempts since it was asked for last."""
+        return self.attempts - self.tries_before
 
     def delivered(self, at: datetime) -> Delivery:
         """Note that it was handed over."""
@@ -101,6 +131,18 @@ class Delivery:
     def abandoned(self, at: datetime, why: str) -> Delivery:
         """Give it up."""
         return replace(self, state=State.ABANDONED, last_error=why, settled_at=at)
+
+    def asked_again(self, at: datetime) -> Delivery:
+        """Begin a settled one anew: with fresh patience, and out of reach of earlier claims."""
+        return replace(
+            self,
+            state=State.PENDING,
+            last_error="",
+            asked_at=at,
+            settled_at=None,
+            tries_before=self.attempts,
+            fence=self.fence + 1,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,15 +157,15 @@ class Patience:
     longest_pause_seconds: float = 1800.0
     chance: Callable[[], float] = SystemRandom().random
 
-    def pause_seconds(self, attempts: int) -> float:
-        """Tell how long to wait after so many attempts: doubling, and up to half of it left out."""
-        doublings = min(attempts - 1, 30)
+    def pause_seconds(self, tries: int) -> float:
+        """Tell how long to wait after so many tries: doubling, and up to half of it left out."""
+        doublings = min(tries - 1, 30)
         ceiling = min(self.longest_pause_seconds, self.first_pause_seconds * 2.0**doublings)
         return ceiling * (0.5 + self.chance() / 2)
 
     def is_over(self, delivery: Delivery, now: datetime) -> bool:
-        """Tell whether a claimed delivery is to be given up; one attempt is always made."""
-        return delivery.attempts > 1 and now - delivery.requested_at >= self.give_up
+        """Tell whether a claimed delivery is to be given up; one try is always made."""
+        return delivery.tries > 1 and now - delivery.asked_at >= self.give_up
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from prometheus_client import Counter, Histogram
 
 # Counter, attempts. result: delivered, postponed, abandoned, superseded (another notifier took
-# over), unrecorded (the store went away; it comes again), failed (a bug; the log says which).
+# over, or the conversion was deleted), failed (a bug; the log says which).
 ATTEMPTS = Counter(
     "tonearm_notifier_attempts_total", "Attempts to hand a mail over, by result.", ["result"]
 )

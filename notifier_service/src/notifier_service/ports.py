@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Protocol
 
 from notifier_service.domain import Delivery, Notice, Position
@@ -23,7 +23,8 @@ class DeliveryStore(Protocol):
     async def record(self, notice: Notice) -> Delivery:
         """Make the notice's delivery, due at once, and return it.
 
-        If there is one already, also in a race, return that one and change nothing.
+        If there is one already, also in a race, return that one and change nothing. Raises
+        `Deleted` if the conversion was forgotten.
         """
         ...
 
@@ -34,25 +35,52 @@ class DeliveryStore(Protocol):
         """
         ...
 
-    async def claim(self, lease_seconds: float) -> Delivery | None:
+    async def redeliver(self, account_id: str, key: str) -> Delivery | None:
+        """Make an account's delivery pending and due at once; None if there is no such delivery.
+
+        A settled one begins anew (`Delivery.asked_again`). Of one that is pending nothing changes
+        but a pause, which ends.
+        """
+        ...
+
+    async def forget(self, conversion_id: str) -> None:
+        """Replace what is kept of a conversion by a tombstone, also if that is nothing.
+
+        In the same write promise to tell the gateway. A repeat promises again and makes the
+        tombstone young again.
+        """
+        ...
+
+    async def sweep(self, seconds: float) -> int:
+        """Remove the tombstones that are older than `seconds` and were told of; count them."""
+        ...
+
+    async def claim(self, lease_seconds: float, but_not: Collection[str] = ()) -> Delivery | None:
         """Take the delivery that has been due the longest, or None if none is due.
 
-        Nobody else can claim it before the lease is over. Its `attempts` is one higher than before
-        and fences off everybody who claimed it earlier.
+        Nobody else can claim it before the lease is over. Its `attempts` and its `fence` are one
+        higher than before. The keys in `but_not` are passed over.
+        """
+        ...
+
+    async def renew(self, claimed: Delivery, lease_seconds: float) -> bool:
+        """Let the lease of a claimed delivery begin anew.
+
+        Return False, and change nothing, if it was claimed again, settled or forgotten since.
         """
         ...
 
     async def settle(self, settled: Delivery) -> bool:
         """Record how a claimed delivery ended, and in the same write promise to tell the gateway.
 
-        Return False, and change nothing, if it was claimed again or settled since.
+        Return False, and change nothing, if it was claimed again, settled or forgotten since.
         """
         ...
 
     async def postpone(self, claimed: Delivery, why: str, seconds: float) -> bool:
         """Give a claimed delivery back; it is due again in `seconds`.
 
-        Return False, and change nothing, if it was claimed again or settled since.
+        Return False, and change nothing, if it was claimed again, settled or forgotten since.
         """
         ...
 

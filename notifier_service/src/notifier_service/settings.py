@@ -56,6 +56,18 @@ class Settings(KafkaSettings):
     notify_mails_at_once: int = Field(
         4, ge=1, le=64, description="how many mails are handed over at the same time"
     )
+    lease_seconds: float = Field(
+        15.0,
+        gt=0,
+        le=3600,
+        description="how long after the death of a notifier its mails are another's",
+    )
+    tombstone_days: float = Field(
+        14.0, gt=0, description="how long the id of a deleted conversion is remembered"
+    )
+    sweep_seconds: float = Field(
+        60.0, gt=0, description="how often what is remembered long enough is looked for"
+    )
     auth_address: Address = Field(description="the auth service's gRPC, for the keys of tokens")
     token_issuer: str = Field("tonearm", description="the `iss` of tokens")
     token_audience: str = Field("tonearm", description="the `aud` of tokens")

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from notifier_service.domain import Delivery, Notice, Outcome, State
+from notifier_service.domain import Delivery, InvalidChannel, Notice, Outcome, State
 from notifier_service.use_cases import Page
 from tonearm.events.v1 import events_pb2
 from tonearm.notifier.v1 import notifier_pb2
@@ -18,6 +18,7 @@ NOTIFICATIONS_TOPIC = "tonearm.notifications.v1"
 EVENTS_TOPIC = "tonearm.conversion-events.v1"
 DEAD_LETTERS_TOPIC = "tonearm.dead-letters.v1"
 SOURCE = "/tonearm/notifier"
+DELETED = events_pb2.ConversionDeleted.DESCRIPTOR.full_name
 
 # Ids become part of a link and of a Message-ID.
 ID = re.compile(r"[0-9A-Za-z_-]{1,64}")
@@ -31,6 +32,7 @@ STATES = {
     State.DELIVERED: notifier_pb2.Delivery.DELIVERED,
     State.ABANDONED: notifier_pb2.Delivery.ABANDONED,
 }
+CHANNELS = {notifier_pb2.Delivery.CHANNEL_UNSPECIFIED, notifier_pb2.Delivery.MAIL}
 
 
 def notice(envelope: Envelope) -> Notice:
@@ -48,6 +50,30 @@ def notice(envelope: Envelope) -> Notice:
         failure_message=request.failure_message,
         traceparent=envelope.traceparent,
     )
+
+
+def deleted(envelope: Envelope) -> str:
+    """Read which conversion a ConversionDeleted is about. Raises `MalformedEvent`."""
+    conversion_id = envelope.open(events_pb2.ConversionDeleted).conversion_id
+    if not ID.fullmatch(conversion_id):
+        raise MalformedEvent(f"{envelope.type} without a conversion")
+    return conversion_id
+
+
+def redelivered(request: notifier_pb2.RedeliverNoticeRequest) -> str:
+    """Read whose notice is to be sent again. Raises `InvalidChannel`."""
+    if request.channel not in CHANNELS:
+        raise InvalidChannel("channel must be MAIL")
+    return request.conversion_id
+
+
+def confirmation(conversion_id: str, at: datetime) -> Envelope:
+    """Write the event that tells that a conversion is forgotten; a repeat has the same id."""
+    message = events_pb2.DeletionConfirmed(
+        conversion_id=conversion_id, party=events_pb2.PARTY_NOTIFIER
+    )
+    envelope = Envelope.of(message, key=conversion_id, source=SOURCE, time=at)
+    return replace(envelope, id=f"{conversion_id}:forgotten:notifier")
 
 
 def announcement(settled: Delivery) -> Envelope:

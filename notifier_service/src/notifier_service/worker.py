@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 
 import structlog
 
 from notifier_service import metrics, wire
 from notifier_service.domain import Attempt, Delivery
 from notifier_service.ports import DeliveryStore
-from notifier_service.use_cases import RequestNotice, SendDelivery
+from notifier_service.use_cases import (
+    ForgetConversion,
+    Lease,
+    RequestNotice,
+    SendDelivery,
+    SweepTombstones,
+)
 from tonearm_chassis import tracing
 from tonearm_chassis.envelope import Envelope
 from tonearm_chassis.errors import Outage
@@ -25,13 +33,39 @@ SETTLED = frozenset({Attempt.DELIVERED, Attempt.ABANDONED})
 class NotificationWorker:
     """An `EventHandler` for tonearm.notifications.v1."""
 
-    def __init__(self, request_notice: RequestNotice) -> None:
-        """Apply events with this use case."""
+    def __init__(self, request_notice: RequestNotice, forget_conversion: ForgetConversion) -> None:
+        """Apply events with these use cases."""
         self._request_notice = request_notice
+        self._forget_conversion = forget_conversion
 
     async def __call__(self, envelope: Envelope) -> None:
-        """Record what the event asks for; a repeat makes no second mail."""
-        await self._request_notice(wire.notice(envelope))
+        """Record what the event asks for; a repeat makes no second mail.
+
+        Raises `MalformedEvent` for a type that is not known here.
+        """
+        if envelope.type == wire.DELETED:
+            await self._forget_conversion(wire.deleted(envelope))
+        else:
+            await self._request_notice(wire.notice(envelope))
+
+
+class TombstoneSweeper:
+    """A `Background` that sweeps tombstones now and then."""
+
+    def __init__(self, sweep: SweepTombstones, *, every_seconds: float) -> None:
+        """Sweep at once and then every so many seconds."""
+        self._sweep = sweep
+        self._every_seconds = every_seconds
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Sweep until `stopping` is set; a store that is away is swept next time."""
+        while not stopping.is_set():
+            try:
+                await self._sweep()
+            except Outage as outage:
+                log.warning("sweep_waits", cause=str(outage))
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stopping.wait(), self._every_seconds)
 
 
 class Sender:
@@ -42,24 +76,25 @@ class Sender:
         store: DeliveryStore,
         send: SendDelivery,
         *,
-        lease_seconds: float,
+        lease: Lease,
         at_once: int,
         on_settled: Callable[[], None],
         poll_seconds: float = POLL_SECONDS,
     ) -> None:
         """Claim from `store` and have `at_once` mails under way at most.
 
-        A lease must outlast an attempt, or the mail goes out twice. `on_settled` is called when
-        there is something to tell the gateway.
+        `on_settled` is called when there is something to tell the gateway.
         """
         self._store = store
         self._send = send
-        self._lease_seconds = lease_seconds
+        self._lease = lease
         self._on_settled = on_settled
         self._poll_seconds = poll_seconds
         self._free = asyncio.Semaphore(at_once)
         self._woken = asyncio.Event()
-        self._running: set[asyncio.Task[None]] = set()
+        # By key: what is under way here is never claimed again, even if its lease has run out
+        # because the store was away. It is sent already, or will be.
+        self._running: dict[str, asyncio.Task[None]] = {}
 
     def wake(self) -> None:
         """Look for due deliveries now: one was just recorded."""
@@ -76,26 +111,26 @@ class Sender:
                 self._woken.clear()
                 await self._start_due(stopping)
                 await self._pause(stop)
-            await asyncio.gather(*self._running, return_exceptions=True)
+            await asyncio.gather(*self._running.values(), return_exceptions=True)
         finally:
             stop.cancel()
-            for task in self._running:
+            for task in self._running.values():
                 task.cancel()
 
     async def _start_due(self, stopping: asyncio.Event) -> None:
         while not stopping.is_set():
             await self._free.acquire()
-            delivery = await self._claim()
+            delivery = None if stopping.is_set() else await self._claim()
             if delivery is None:
                 self._free.release()
                 return
             task = asyncio.create_task(self._attempt(delivery))
-            self._running.add(task)
-            task.add_done_callback(self._finished)
+            self._running[delivery.key] = task
+            task.add_done_callback(partial(self._finished, delivery.key))
 
     async def _claim(self) -> Delivery | None:
         try:
-            return await self._store.claim(self._lease_seconds)
+            return await self._store.claim(self._lease.seconds, self._running.keys())
         except Outage as outage:
             log.warning("sender_waits", cause=str(outage))
             return None
@@ -112,24 +147,23 @@ class Sender:
             structlog.contextvars.bound_contextvars(trace_id=trace_id, **context),
             metrics.ATTEMPT_SECONDS.time(),
         ):
-            try:
-                attempt = await self._send(delivery)
-            except Outage as outage:
-                log.warning("attempt_not_recorded", cause=str(outage))
-                metrics.ATTEMPTS.labels("unrecorded").inc()
+            (attempt,) = await asyncio.gather(self._send(delivery), return_exceptions=True)
+            if isinstance(attempt, BaseException):
+                # One mail that cannot be sent must not keep back the others, nor come at once.
+                log.error("attempt_failed", exc_info=attempt)
+                metrics.ATTEMPTS.labels("failed").inc()
+                await self._send.stumble(delivery)
                 return
             log.info("delivery_attempted", result=attempt.value)
         metrics.ATTEMPTS.labels(attempt.value).inc()
         if attempt in SETTLED:
             self._on_settled()
 
-    def _finished(self, task: asyncio.Task[None]) -> None:
-        self._running.discard(task)
+    def _finished(self, key: str, task: asyncio.Task[None]) -> None:
+        self._running.pop(key)
         self._free.release()
         if not task.cancelled() and (bug := task.exception()):
-            # One mail that cannot be sent must not keep back the others; its lease is its pause.
-            log.error("attempt_failed", exc_info=bug)
-            metrics.ATTEMPTS.labels("failed").inc()
+            log.error("attempt_lost", exc_info=bug)
 
     async def _pause(self, stop: asyncio.Task[bool]) -> None:
         woken = asyncio.create_task(self._woken.wait())

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 from notifier_service import wire
 from notifier_service.domain import (
+    Deleted,
     Delivery,
     MailDeferred,
     MailRefused,
@@ -16,9 +18,11 @@ from notifier_service.domain import (
     Outcome,
     Position,
     State,
+    delivery_key,
 )
 from notifier_service.letter import Letter
 from tonearm_chassis.clock import Clock
+from tonearm_chassis.envelope import Envelope
 from tonearm_chassis.errors import Outage
 from tonearm_chassis.outbox import OutboxEntry
 
@@ -47,6 +51,7 @@ class InMemoryDeliveryStore:
         self._deliveries: dict[str, Delivery] = {}
         self._not_before: dict[str, datetime] = {}
         self._lease_until: dict[str, datetime] = {}
+        self.forgotten: dict[str, datetime] = {}
         self._entries: dict[str, OutboxEntry] = {}
         self.away = False
         self.forgetful = False
@@ -58,6 +63,8 @@ class InMemoryDeliveryStore:
     async def record(self, notice: Notice) -> Delivery:
         self._reach()
         now = self._clock.now()
+        if notice.key in self.forgotten:
+            raise Deleted(notice.key)
         if notice.key not in self._deliveries:
             self._deliveries[notice.key] = Delivery.requested(notice, now)
             self._not_before[notice.key] = self._lease_until[notice.key] = now
@@ -65,18 +72,47 @@ class InMemoryDeliveryStore:
 
     async def announce(self, delivery: Delivery) -> None:
         self._reach()
-        envelope = wire.announcement(delivery)
-        self._entries.setdefault(
-            envelope.id, OutboxEntry(delivery.key, topic=wire.EVENTS_TOPIC, envelope=envelope)
-        )
+        self._promise(delivery.key, wire.announcement(delivery))
 
-    async def claim(self, lease_seconds: float) -> Delivery | None:
+    async def redeliver(self, account_id: str, key: str) -> Delivery | None:
+        self._reach()
+        delivery = self._deliveries.get(key)
+        if delivery is None or delivery.notice.account_id != account_id:
+            return None
+        now = self._clock.now()
+        self._not_before[key] = min(self._not_before[key], now)
+        if delivery.state is not State.PENDING:
+            self._lease_until[key] = now
+            self._deliveries[key] = delivery.asked_again(now)
+        return self._deliveries[key]
+
+    async def forget(self, conversion_id: str) -> None:
+        self._reach()
+        key, now = delivery_key(conversion_id), self._clock.now()
+        self._deliveries.pop(key, None)
+        self.forgotten[key] = now
+        self._entries = {
+            name: entry for name, entry in self._entries.items() if entry.document_id != key
+        }
+        self._promise(key, wire.confirmation(conversion_id, now))
+
+    async def sweep(self, seconds: float) -> int:
+        self._reach()
+        before = self._clock.now() - timedelta(seconds=seconds)
+        promised = {entry.document_id for entry in self._entries.values()}
+        old = [key for key, at in self.forgotten.items() if at <= before and key not in promised]
+        for key in old:
+            del self.forgotten[key]
+        return len(old)
+
+    async def claim(self, lease_seconds: float, but_not: Collection[str] = ()) -> Delivery | None:
         self._reach()
         now = self._clock.now()
         due = [
             key
             for key, delivery in self._deliveries.items()
             if delivery.state is State.PENDING
+            and key not in but_not
             and self._not_before[key] <= now
             and self._lease_until[key] <= now
         ]
@@ -85,8 +121,17 @@ class InMemoryDeliveryStore:
         key = min(due, key=self._not_before.__getitem__)
         delivery = self._deliveries[key]
         self._lease_until[key] = now + timedelta(seconds=lease_seconds)
-        self._deliveries[key] = replace(delivery, attempts=delivery.attempts + 1)
+        self._deliveries[key] = replace(
+            delivery, attempts=delivery.attempts + 1, fence=delivery.fence + 1
+        )
         return self._deliveries[key]
+
+    async def renew(self, claimed: Delivery, lease_seconds: float) -> bool:
+        self._reach()
+        if not self._held(claimed):
+            return False
+        self._lease_until[claimed.key] = self._clock.now() + timedelta(seconds=lease_seconds)
+        return True
 
     async def settle(self, settled: Delivery) -> bool:
         self._reach()
@@ -130,8 +175,14 @@ class InMemoryDeliveryStore:
         self._entries.pop(entry.envelope.id, None)
 
     def _held(self, claimed: Delivery) -> bool:
-        stored = self._deliveries[claimed.key]
-        return stored.state is State.PENDING and stored.attempts == claimed.attempts
+        stored = self._deliveries.get(claimed.key)
+        return (
+            stored is not None and stored.state is State.PENDING and stored.fence == claimed.fence
+        )
+
+    def _promise(self, key: str, envelope: Envelope) -> None:
+        entry = OutboxEntry(key, topic=wire.EVENTS_TOPIC, envelope=envelope)
+        self._entries.setdefault(envelope.id, entry)
 
     def _reach(self) -> None:
         if self.away:
@@ -145,8 +196,19 @@ class FakeMailer:
         """Begin with an empty mailbox."""
         self.sent: list[Letter] = []
         self.trouble: Exception | None = None
+        self.gate = asyncio.Event()
+        """Clear to keep all mail under way until it is set again."""
+        self.gate.set()
+        self.under_way = 0
+        self.most_under_way = 0
 
     async def send(self, letter: Letter) -> None:
+        self.under_way += 1
+        self.most_under_way = max(self.most_under_way, self.under_way)
+        try:
+            await self.gate.wait()
+        finally:
+            self.under_way -= 1
         if self.trouble is not None:
             raise self.trouble
         if not re.fullmatch(r"[^\s@]+@[^\s@]+", letter.recipient):
