@@ -82,6 +82,12 @@ def test_what_does_not_tell_its_origin_cannot_be_replayed(changes: dict[str, str
         letter(**changes).original()
 
 
+def test_half_a_character_in_a_header_is_sent_as_a_question_mark() -> None:
+    headers = letter(originheaders='{"x": "\\ud800"}').original().headers
+
+    assert headers == [("x", b"?")]
+
+
 @pytest.mark.parametrize(
     "record",
     [

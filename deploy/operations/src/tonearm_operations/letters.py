@@ -86,7 +86,7 @@ class Letter:
         headers = self._original_headers()
         if not headers:
             raise Unreplayable("it does not say which headers it had")
-        pairs = [(name, text.encode()) for name, text in headers.items()]
+        pairs = [(name, text.encode(errors="replace")) for name, text in headers.items()]
         return Original(topic, self.key or None, self.value, pairs)
 
     def line(self) -> str:
