@@ -17,7 +17,8 @@ from tonearm_chassis.dead_letters import DeadLetters
 from tonearm_chassis.envelope import Envelope, MalformedEvent
 from tonearm_chassis.errors import Outage
 from tonearm_chassis.events import EventHandler
-from tonearm_chassis.kafka_reader import BrokerReplaced, KafkaReader
+from tonearm_chassis.kafka_reader import BrokerReplaced, KafkaReader, Reading, Signals
+from tonearm_chassis.kafka_recovery import Hook, Recovery
 from tonearm_chassis.kafka_settings import KafkaAccess
 from tonearm_chassis.letters import Record
 from tonearm_chassis.logs import get_log
@@ -25,7 +26,7 @@ from tonearm_chassis.threads import in_thread
 
 log = get_log(__name__)
 
-REOPEN_SECONDS = 1.0
+REOPEN_SECONDS = 0.5
 CLOSE_SECONDS = 2.0
 
 
@@ -40,7 +41,7 @@ class KafkaEventConsumer:
     partitions are paused and polling goes on, so that a slow handler never costs the membership.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what is read, what is done with it, and what if it is lost
         self,
         access: KafkaAccess,
         *,
@@ -48,11 +49,21 @@ class KafkaEventConsumer:
         topics: tuple[str, ...],
         handler: EventHandler,
         dead_letters: DeadLetters,
+        on_replaced: Hook | None = None,
+        also_watched: tuple[str, ...] = (),
     ) -> None:
-        """Read `topics` as `group`; unreadable or failing events go to `dead_letters`."""
+        """Read `topics` as `group`; unreadable or failing events go to `dead_letters`.
+
+        Topics that are lost, be it these or those in `also_watched`, are created again within
+        seconds. `on_replaced` is called, in the loop, whenever events may have been lost with
+        them or with a broker that was away: once the consumer takes part again. It may be called
+        for nothing, is called again after an `Outage`, and not at the first start.
+        """
         self._access = access
         self._group = group
-        self._topics = topics
+        self._reading = Reading(group, topics, also_watched)
+        self._interrupted = False
+        self._recovery = Recovery(on_replaced or _nothing)
         self._handler = handler
         self._dead_letters = dead_letters
         self._stop = threading.Event()
@@ -70,15 +81,17 @@ class KafkaEventConsumer:
             partial(self._consume_for_ever, loop), f"kafka-{self._group}"
         )
         stop: asyncio.Future[Any] = asyncio.create_task(stopping.wait())
+        recovering = asyncio.create_task(self._recovery.run())
         try:
             await asyncio.wait([thread, stop], return_when=asyncio.FIRST_COMPLETED)
             self._stop.set()
             await asyncio.shield(thread)
         finally:
             stop.cancel()
+            recovering.cancel()
             self._stop.set()
             self._abandoned.set()
-            await asyncio.wait([thread], timeout=CLOSE_SECONDS)
+            await asyncio.wait([thread, recovering], timeout=CLOSE_SECONDS)
 
     def _consume_for_ever(self, loop: asyncio.AbstractEventLoop) -> None:
         while not self._stop.is_set():
@@ -88,11 +101,15 @@ class KafkaEventConsumer:
                 return
             except (KafkaError, Outage, BrokerReplaced) as error:
                 log.warning("consumer_reopened", group=self._group, cause=repr(error))
+                self._interrupted = True
                 self._stop.wait(REOPEN_SECONDS)
 
     def _consume(self, loop: asyncio.AbstractEventLoop) -> None:
-        assigned = partial(self._tell, loop, self.assigned)
-        with closing(KafkaReader(self._access, self._group, self._topics, assigned)) as reader:
+        signals = Signals(
+            assigned=partial(self._take_part, loop),
+            returned=partial(_tell, loop, self._recovery.due),
+        )
+        with closing(KafkaReader(self._access, self._reading, signals)) as reader:
             for record in reader.records(self._stop.is_set):
                 work = asyncio.run_coroutine_threadsafe(self._apply(record), loop)
                 if not reader.stay_until_done(work, self._abandoned.is_set):
@@ -104,10 +121,11 @@ class KafkaEventConsumer:
                     raise Abandoned(self._group) from None
                 reader.commit(record)
 
-    @staticmethod
-    def _tell(loop: asyncio.AbstractEventLoop, event: asyncio.Event) -> None:
-        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
-            loop.call_soon_threadsafe(event.set)
+    def _take_part(self, loop: asyncio.AbstractEventLoop) -> None:
+        _tell(loop, self.assigned)
+        if self._interrupted:
+            self._interrupted = False
+            _tell(loop, self._recovery.due)
 
     async def _apply(self, record: Record) -> None:
         try:
@@ -122,3 +140,12 @@ class KafkaEventConsumer:
             ),
         ):
             await self._dead_letters.guard(record, envelope, self._handler)
+
+
+def _tell(loop: asyncio.AbstractEventLoop, event: asyncio.Event) -> None:
+    with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+        loop.call_soon_threadsafe(event.set)
+
+
+def _nothing() -> None:
+    """Recover from nothing."""

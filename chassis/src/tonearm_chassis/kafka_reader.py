@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, wait
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 from kafka import ConsumerRebalanceListener, KafkaConsumer, TopicPartition
@@ -23,7 +24,7 @@ from kafka.structs import OffsetAndMetadata
 from tonearm_chassis.errors import Outage
 from tonearm_chassis.kafka_clients import open_client
 from tonearm_chassis.kafka_settings import KafkaAccess
-from tonearm_chassis.kafka_topics import TopicAdmin
+from tonearm_chassis.kafka_topics import Topic, TopicAdmin
 from tonearm_chassis.letters import Record
 from tonearm_chassis.logs import get_log
 
@@ -32,7 +33,7 @@ log = get_log(__name__)
 POLL_MS = 200
 COMMIT_MS = 3_000
 CLOSE_MS = 1_000
-TOPICS_CHECK_SECONDS = 3.0
+TOPICS_CHECK_SECONDS = 1.0
 
 # The group moved on, or the broker is away: the event may come again, to us or to another member.
 PASSING = (
@@ -48,46 +49,54 @@ class BrokerReplaced(Exception):
     """The topics are not the ones this consumer subscribed to: positions mean nothing now."""
 
 
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What is read as whom, and which topics are watched besides."""
+
+    group: str
+    topics: tuple[str, ...]
+    also_watched: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Signals:
+    """Whom a reader tells what happens to it, from its own thread."""
+
+    assigned: Callable[[], None]
+    """It takes part."""
+    returned: Callable[[], None]
+    """The broker was away, and is back with the same topics."""
+
+
 class KafkaReader:
     """A kafka-python consumer; to be used by one thread, and closed by it."""
 
-    def __init__(
-        self, access: KafkaAccess, group: str, topics: tuple[str, ...], assigned: Callable[[], None]
-    ) -> None:
-        """Connect and subscribe, calling `assigned` once partitions are; raises `Outage`."""
-        self._group = group
-        self._names = topics
+    def __init__(self, access: KafkaAccess, reading: Reading, signals: Signals) -> None:
+        """Connect, create what is missing of the topics, and subscribe; raises `Outage`."""
+        self._group = reading.group
+        self._names = {*reading.topics, *reading.also_watched}
+        self._signals = signals
         self._admin = TopicAdmin(access)
         self._checked = time.monotonic()
+        self._away = False
         try:
-            self._topics = self._admin.ensure(topics)
-            self._consumer = _consumer(access, self._offsets_of(access, group))
+            self._topics = self._admin.ensure(self._names)
+            read = {name: self._topics[name] for name in reading.topics}
+            self._consumer = _consumer(access, _keeper_of_offsets(access, reading.group, read))
         except Outage:
             self._admin.close()
             raise
         if access.assignment == "group":
-            self._consumer.subscribe(list(topics), listener=_Listener(assigned))
+            self._consumer.subscribe(list(read), listener=_Listener(signals.assigned))
         else:
             self._consumer.assign(
                 [
                     TopicPartition(name, number)
-                    for name, topic in self._topics.items()
+                    for name, topic in read.items()
                     for number in topic.partitions
                 ]
             )
-            assigned()
-
-    def _offsets_of(self, access: KafkaAccess, group: str) -> str:
-        """Name the group that keeps the offsets.
-
-        A commit that waits for its broker reaches the one that comes back, be it empty, and its
-        offset would hide the first events of the new topics. Where a group is nothing but the
-        place where offsets are kept, that place is therefore named after the topics' ids.
-        """
-        if access.assignment == "group":
-            return group
-        ids = ",".join(topic.id for _, topic in sorted(self._topics.items()))
-        return f"{group}.{hashlib.sha256(ids.encode()).hexdigest()[:12]}"
+            signals.assigned()
 
     def close(self) -> None:
         """Leave the group and disconnect, in bounded time."""
@@ -135,11 +144,30 @@ class KafkaReader:
     def _check_topics(self) -> None:
         if time.monotonic() - self._checked < TOPICS_CHECK_SECONDS:
             return
-        with suppress(Outage):  # away is not replaced: the consumer reconnects by itself
+        try:
             # A replaced broker raises nothing in the consumer: its position just never fills.
             if self._admin.topics(self._names) != self._topics:
                 raise BrokerReplaced(self._group)
+        except Outage:  # away is not replaced: the consumer reconnects by itself
+            self._away = True
+        else:
+            if self._away:
+                self._signals.returned()
+            self._away = False
         self._checked = time.monotonic()
+
+
+def _keeper_of_offsets(access: KafkaAccess, group: str, topics: Mapping[str, Topic]) -> str:
+    """Name the group that keeps the offsets.
+
+    A commit that waits for its broker reaches the one that comes back, be it empty, and its offset
+    would hide the first events of the new topics. Where a group is nothing but the place where
+    offsets are kept, that place is therefore named after the topics' ids.
+    """
+    if access.assignment == "group":
+        return group
+    ids = ",".join(topic.id for _, topic in sorted(topics.items()))
+    return f"{group}.{hashlib.sha256(ids.encode()).hexdigest()[:12]}"
 
 
 class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # it has no types

@@ -15,6 +15,7 @@ from tonearm_chassis.errors import Outage
 from tonearm_chassis.events import EventHandler
 from tonearm_chassis.kafka_consumer import KafkaEventConsumer
 from tonearm_chassis.kafka_producer import KafkaEventProducer
+from tonearm_chassis.kafka_recovery import Hook
 from tonearm_chassis.kafka_settings import KafkaAccess
 
 ASSIGNED_SECONDS = 40.0
@@ -99,7 +100,13 @@ class Bus:
                 return
 
     def consumer(
-        self, handler: EventHandler, *, topic: str = "", group: str = ""
+        self,
+        handler: EventHandler,
+        *,
+        topic: str = "",
+        group: str = "",
+        on_replaced: Hook | None = None,
+        also_watched: tuple[str, ...] = (),
     ) -> KafkaEventConsumer:
         """Make a consumer that is not running yet."""
         return KafkaEventConsumer(
@@ -108,6 +115,8 @@ class Bus:
             topics=(topic or self.topic,),
             handler=handler,
             dead_letters=DeadLetters(self.producer, topic=self.letters, source="/tonearm/test"),
+            on_replaced=on_replaced,
+            also_watched=also_watched,
         )
 
     @asynccontextmanager
