@@ -1,0 +1,201 @@
+"""Let Hypothesis write the schedules: which process, which request, which fault comes next."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+
+from .gates import Fate
+from .loop import Process
+from .media import Kind
+from .world import World, determined, upload_of
+
+NUMBERS = st.integers(0, 30)
+SECONDS = st.sampled_from([0.5, 1.0, 3.0, 8.0, 16.0, 40.0])
+BACKENDS = st.sampled_from(["store", "bus", "videos", "audio", "mail"])
+TROUBLES = st.sampled_from(["fails", "stops short"])
+FATES = st.sampled_from([*Fate])
+MAX_UPLOADS = 3
+
+
+class Schedule(RuleBasedStateMachine):
+    """One schedule: what happens to a small world, until all faults end and it comes to rest."""
+
+    count = 0
+
+    def __init__(self) -> None:
+        """Begin with nothing; `build` makes the world."""
+        super().__init__()
+        self._stack = ExitStack()
+        self._is_broken = False
+        self.world: World | None = None
+
+    @contextmanager
+    def _watched(self) -> Iterator[World]:
+        """Give the world; remember if the schedule broke it, so that the end is not tried."""
+        if self.world is None:
+            raise LookupError("there is no world yet")
+        try:
+            yield self.world
+        except BaseException:
+            self._is_broken = True
+            raise
+
+    @initialize(
+        gateways=st.integers(1, 2),
+        converters=st.integers(1, 3),
+        notifiers=st.integers(1, 2),
+        skews=st.lists(st.sampled_from([0.0, -3600.0, 3600.0, 7.5]), min_size=1, max_size=3),
+        kind=st.sampled_from([*Kind]),
+    )
+    def build(
+        self, gateways: int, converters: int, notifiers: int, skews: list[float], kind: Kind
+    ) -> None:
+        """Make a world, and a client that sends a first video."""
+        type(self).count += 1
+        self._stack.enter_context(determined(0))
+        counts = {"gateway": gateways, "converter": converters, "notifier": notifiers}
+        self.world = World(counts, skews)
+        self._stack.callback(self.world.close)
+        self.upload(kind, 0, cut=0)
+
+    def teardown(self) -> None:
+        """End all faults and see that everything comes to rest as it must."""
+        with self._stack:
+            if self.world is not None and not self._is_broken:
+                self.world.settle()
+
+    # Clients.
+
+    @rule(kind=st.sampled_from([*Kind]), number=NUMBERS, cut=st.sampled_from([0, 0, 0, 1]))
+    def upload(self, kind: Kind, number: int, cut: int) -> None:
+        """A client sends a video; with `cut`, its end is lost on the way."""
+        with self._watched() as world:
+            gateways = world.gateways()
+            if gateways and len(world.uploads) < MAX_UPLOADS:
+                upload = upload_of(len(world.uploads), kind)
+                world.begin_upload(gateways[number % len(gateways)], upload, cut)
+
+    @precondition(lambda self: self.world and self.world.uploads)
+    @rule(which=NUMBERS, number=NUMBERS)
+    def repeat_upload(self, which: int, number: int) -> None:
+        """A client that heard nothing, or has forgotten, sends its video again."""
+        with self._watched() as world:
+            if gateways := world.gateways():
+                upload = world.uploads[which % len(world.uploads)]
+                world.begin_upload(gateways[number % len(gateways)], upload)
+
+    # Requests.
+
+    @precondition(lambda self: self.world and self.world.network.gates)
+    @rule(number=NUMBERS, fate=FATES)
+    def decide(self, number: int, fate: Fate) -> None:
+        """One of the requests under way meets its fate."""
+        with self._watched() as world:
+            gates = world.openable()
+            world.open(gates[number % len(gates)], fate)
+
+    @rule(seed=NUMBERS, steps=st.integers(1, 20))
+    def shuffle(self, seed: int, steps: int) -> None:
+        """Requests and messages pass, in any order."""
+        chance = random.Random(seed)
+        with self._watched() as world:
+            for _ in range(steps):
+                world.step_at_random(chance)
+
+    @rule(seconds=SECONDS)
+    def run(self, seconds: float) -> None:
+        """Everything goes well for a while."""
+        with self._watched() as world:
+            world.run(seconds)
+
+    @rule(seconds=SECONDS)
+    def hang(self, seconds: float) -> None:
+        """Time passes, and no request gets an answer."""
+        with self._watched() as world:
+            world.let_pass(seconds)
+
+    # Processes.
+
+    def _process(self, world: World, number: int) -> Process | None:
+        processes = world.processes()
+        return processes[number % len(processes)] if processes else None
+
+    @rule(number=NUMBERS, take_requests=st.booleans())
+    def kill(self, number: int, *, take_requests: bool) -> None:
+        """Kill -9; its requests may still arrive."""
+        with self._watched() as world:
+            if process := self._process(world, number):
+                world.kill(process, take_requests=take_requests)
+
+    @precondition(lambda self: self.world and self.world.down)
+    @rule(number=NUMBERS)
+    def start(self, number: int) -> None:
+        """A process that was killed comes back."""
+        with self._watched() as world:
+            world.start(world.down[number % len(world.down)])
+
+    @rule(number=NUMBERS)
+    def stop(self, number: int) -> None:
+        """SIGSTOP, or SIGCONT if it was stopped."""
+        with self._watched() as world:
+            if process := self._process(world, number):
+                if process.is_stopped:
+                    world.loop.resume(process)
+                    world.loop.run_ready()
+                else:
+                    process.is_stopped = True
+
+    # Stores and the bus.
+
+    @rule(backend=BACKENDS)
+    def go_away(self, backend: str) -> None:
+        """A part goes away, or comes back."""
+        with self._watched() as world:
+            world.network.away ^= {backend}
+
+    @rule()
+    def wipe(self) -> None:
+        """The bus loses all it has."""
+        with self._watched() as world:
+            world.bus.wipe()
+
+    @precondition(lambda self: self.world and self.world.bus.deliverable())
+    @rule(number=NUMBERS, which=NUMBERS, again=st.booleans())
+    def deliver(self, number: int, which: int, *, again: bool) -> None:
+        """A message arrives, out of turn, and perhaps not for the last time."""
+        with self._watched() as world:
+            consumers = world.bus.deliverable()
+            world.bus.deliver(consumers[number % len(consumers)], which, again=again)
+            world.loop.run_ready()
+
+    @rule(number=NUMBERS)
+    def rebalance(self, number: int) -> None:
+        """The bus takes a process for dead and gives its work to others."""
+        with self._watched() as world:
+            if process := self._process(world, number):
+                world.bus.return_work(process)
+
+    # The engine and the mail server.
+
+    @rule(trouble=TROUBLES)
+    def break_engine(self, trouble: str) -> None:
+        """The next engine that ends does something wrong."""
+        with self._watched() as world:
+            if world.trouble.made < MAX_TROUBLES:
+                world.trouble.made += 1
+                world.trouble.next.append(trouble)
+
+    @rule()
+    def busy_mail(self) -> None:
+        """The mail server takes nothing, or does again."""
+        with self._watched() as world:
+            world.mail_is_busy = not world.mail_is_busy
+
+
+# A conversion survives so many, and that it does is at stake here.
+MAX_TROUBLES = 2

@@ -1,0 +1,255 @@
+"""Put the services together as their `__main__` does, over the simulated world."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, cast
+
+import converter_service.wire
+import converter_service.worker
+import gateway_service.wire
+import gateway_service.worker
+import notifier_service.wire
+import notifier_service.worker
+from converter_service.adapters.event_progress import EventProgressChannel
+from converter_service.adapters.mongo_claims import MongoClaimStore
+from converter_service.use_cases.convert_video import ConvertVideo, Equipment
+from converter_service.use_cases.desk import Desk
+from gateway_service.adapters.mongo_conversions import MongoConversionStore
+from gateway_service.use_cases.follow import ApplyChange, Reminder
+from gateway_service.use_cases.read import GetConversion
+from gateway_service.use_cases.upload import UploadVideo
+from notifier_service.adapters.mongo_deliveries import MongoDeliveryStore
+from notifier_service.domain import MailDeferred, Patience
+from notifier_service.letter import Letter, Letterhead
+from notifier_service.use_cases import (
+    ForgetConversion,
+    Lease,
+    RequestNotice,
+    SendDelivery,
+    SweepTombstones,
+)
+from tonearm_chassis.dead_letters import DeadLetterLimit, DeadLetters
+from tonearm_chassis.errors import Outage
+from tonearm_chassis.events import EventHandler
+from tonearm_chassis.outbox import MongoOutbox, Relay
+
+from .bus import Consumer, SimulatedProducer, consume, watch_generation
+from .documents import DocumentDatabase, lost
+from .loop import PROCESS, Process, VirtualLoop
+from .media import (
+    ConverterAudio,
+    ConverterVideos,
+    Disk,
+    GatewayVideos,
+    SimulatedEngine,
+)
+
+if TYPE_CHECKING:
+    from .world import World
+
+START = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+STORE, VIDEOS, AUDIO, MAIL = "store", "videos", "audio", "mail"
+
+REMIND_SECONDS = 4.0
+LEASE_SECONDS = 15.0
+MAX_BYTES = 1000
+SLOTS = 2
+
+
+class SkewedClock:
+    """A `Clock` of a process; its time of day is wrong by as much as the process was given."""
+
+    def __init__(self, loop: VirtualLoop, process: Process) -> None:
+        """Follow the loop's time."""
+        self._loop = loop
+        self._skew = timedelta(seconds=process.skew_seconds)
+
+    def now(self) -> datetime:
+        """Tell the time of day, in milliseconds."""
+        moment = START + timedelta(seconds=self._loop.now) + self._skew
+        return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+
+    def monotonic(self) -> float:
+        """Tell seconds."""
+        return self._loop.now
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait in virtual time."""
+        await asyncio.sleep(seconds)
+
+
+@dataclass(slots=True)
+class Site:
+    """What a service is given: its process, and its way to everything outside."""
+
+    world: World
+    process: Process
+
+    @property
+    def clock(self) -> SkewedClock:
+        """Give the process's own clock."""
+        return SkewedClock(self.world.loop, self.process)
+
+    @property
+    def producer(self) -> SimulatedProducer:
+        """Give a way to send events."""
+        return SimulatedProducer(self.world.bus, self.world.network)
+
+    def database(self, name: str) -> Any:
+        """Open a database."""
+
+        async def ask(what: str, effect: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
+            return await self.world.network.ask(STORE, f"{name}.{what}", effect, lost)
+
+        return DocumentDatabase(self.world.server, name, ask)
+
+    def spawn(self, work: Coroutine[Any, Any, Any]) -> None:
+        """Run something as this process."""
+        self.world.run_as(self.process, work)
+
+    def consume(self, group: str, handler: EventHandler, source: str) -> None:
+        """Read the group's topic with `handler`."""
+        letters = DeadLetters(
+            self.producer,
+            topic=gateway_service.wire.DEAD_LETTERS_TOPIC,
+            source=source,
+            limit=DeadLetterLimit(100, self.clock),
+        )
+        consumer = Consumer(self.process, group)
+        self.spawn(consume(self.world.bus, consumer, handler, letters))
+
+
+class Gateway:
+    """A gateway process."""
+
+    def __init__(self, site: Site) -> None:
+        """Put it together and start it."""
+        self.site = site
+        self.process = site.process
+        stopping = asyncio.Event()
+        clock = site.clock
+        self.conversions = MongoConversionStore(site.database("gateway"), REMIND_SECONDS)
+        relay = Relay(self.conversions.outbox, site.producer)
+        videos = GatewayVideos(site.world.videos, site.world.network, VIDEOS)
+        self.upload = UploadVideo(videos, self.conversions, relay, clock, MAX_BYTES)
+        self.get = GetConversion(self.conversions)
+        apply = ApplyChange(self.conversions, relay, clock)
+        reminder = Reminder(self.conversions, relay, clock, REMIND_SECONDS)
+        site.spawn(relay.run(stopping))
+        site.spawn(reminder.run(stopping))
+        site.consume(
+            "gateway", gateway_service.worker.NewsWorker(apply), gateway_service.wire.SOURCE
+        )
+
+
+class Converter:
+    """A converter process."""
+
+    def __init__(self, site: Site) -> None:
+        """Put it together and start it."""
+        self.site = site
+        self.process = site.process
+        self.disk = Disk()
+        world, clock, stopping = site.world, site.clock, asyncio.Event()
+        collection = site.database("converter")["claims"]
+        relay = Relay(MongoOutbox(collection), site.producer)
+        claims = MongoClaimStore(collection, lease_seconds=LEASE_SECONDS, promised=relay.wake)
+        videos = ConverterVideos(world.videos, world.network, VIDEOS)
+        audio = ConverterAudio(world.audio, world.network, AUDIO)
+        videos.disk = audio.disk = self.disk
+        equipment = Equipment(
+            clock=clock,
+            claims=claims,
+            videos=videos,
+            audio=audio,
+            engine=SimulatedEngine(self.disk, clock, world.trouble),
+            workshop=self.disk,
+            progress=EventProgressChannel(site.producer, clock),
+            lease_seconds=LEASE_SECONDS,
+        )
+        desk = Desk(claims, ConvertVideo(equipment), slots=SLOTS)
+        site.spawn(desk.run(stopping))
+        site.spawn(relay.run(stopping))
+        site.consume(
+            "converter",
+            converter_service.worker.ConversionRequests(desk),
+            converter_service.wire.SOURCE,
+        )
+
+
+class SimulatedMailer:
+    """A `Mailer` whose mailbox is the world's."""
+
+    def __init__(self, world: World) -> None:
+        """Deliver to the world."""
+        self._world = world
+
+    async def send(self, letter: Letter) -> None:
+        """Hand a letter over, unless the server is busy."""
+
+        async def effect() -> None:
+            if self._world.mail_is_busy:
+                raise MailDeferred("450 busy")
+            self._world.mailed(letter)
+
+        await self._world.network.ask(MAIL, "send", effect, lambda: Outage("smtp: cut"))
+
+
+class Notifier:
+    """A notifier process."""
+
+    def __init__(self, site: Site) -> None:
+        """Put it together and start it."""
+        self.site = site
+        self.process = site.process
+        clock, stopping = site.clock, asyncio.Event()
+        deliveries = site.database("notifier")["deliveries"]
+        store = MongoDeliveryStore(deliveries)
+        relay = Relay(MongoOutbox(deliveries), site.producer)
+        lease = Lease(store, clock, LEASE_SECONDS)
+        send = SendDelivery(
+            store,
+            SimulatedMailer(site.world),
+            lease=lease,
+            letterhead=Letterhead("tonearm@example.org", "https://tonearm.example.org"),
+            patience=Patience(timedelta(hours=72), chance=lambda: 0.5, longest_pause_seconds=20),
+            clock=clock,
+        )
+        sender = notifier_service.worker.Sender(
+            store, send, lease=lease, at_once=2, on_settled=relay.wake
+        )
+        request = RequestNotice(store, wake_sender=sender.wake, wake_relay=relay.wake)
+        forget = ForgetConversion(store, wake_relay=relay.wake)
+        sweeper = notifier_service.worker.TombstoneSweeper(
+            SweepTombstones(store, keep=timedelta(days=14)), every_seconds=60
+        )
+        for background in (sender, relay, sweeper):
+            site.spawn(background.run(stopping))
+        site.consume(
+            "notifier",
+            notifier_service.worker.NotificationWorker(request, forget),
+            notifier_service.wire.SOURCE,
+        )
+
+
+async def prepare(world: World) -> None:
+    """Create the indexes, as every service does before it is ready."""
+    site = Site(world, cast("Process", PROCESS.get()))
+    gateway = MongoConversionStore(site.database("gateway"), REMIND_SECONDS)
+    await gateway.prepare()
+    claims = site.database("converter")["claims"]
+    await MongoClaimStore(claims, lease_seconds=LEASE_SECONDS, promised=lambda: None).prepare()
+    deliveries = site.database("notifier")["deliveries"]
+    await MongoDeliveryStore(deliveries).prepare()
+
+
+MAKERS: dict[str, Callable[[Site], Gateway | Converter | Notifier]] = {
+    "gateway": Gateway,
+    "converter": Converter,
+    "notifier": Notifier,
+}
+__all__ = ["MAKERS", "Converter", "Gateway", "Notifier", "Site", "prepare", "watch_generation"]

@@ -1,0 +1,293 @@
+"""Everything that a schedule can touch: processes, requests under way, bus, stores, clients."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import uuid
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from contextvars import copy_context
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+import structlog
+
+from gateway_service.domain import AccountId, Owner, Refusal
+from gateway_service.use_cases.upload import Declaration
+from notifier_service.letter import Letter
+from tonearm_chassis.errors import Outage
+
+from .bus import Bus
+from .checker import Checker
+from .documents import DocumentServer
+from .gates import Fate, Gate, Network
+from .loop import PROCESS, Livelock, Process, VirtualLoop
+from .media import PIECE, Kind, Shelf, Trouble, make_video
+from .services import MAKERS, START, Converter, Gateway, Notifier, Site, prepare
+
+ADA = Owner(AccountId("ada"), "ada@example.org")
+GROUPS = {
+    "gateway": "tonearm.conversion-events.v1",
+    "converter": "tonearm.conversion-requests.v1",
+    "notifier": "tonearm.notifications.v1",
+}
+MAX_GATEWAY_SKEW_SECONDS = 7.5
+MAX_STEPS = 20_000
+# Longer than the longest chain of pauses that faults can leave behind.
+QUIET_SECONDS = 900.0
+
+
+class NeverQuiet(AssertionError):
+    """Faults ended long ago, and something is still not over."""
+
+
+@dataclass(eq=False, slots=True)
+class Upload:
+    """What a client sends, and will send again under the same id until it is answered."""
+
+    request_id: str
+    video: bytes
+    kind: Kind
+    answers: list[str] = field(default_factory=list)
+    refusals: list[str] = field(default_factory=list)
+
+
+class World:
+    """A few processes of every service, and a schedule's hold on all they do."""
+
+    def __init__(self, counts: dict[str, int], skews: list[float] | None = None) -> None:
+        """Start `counts` processes of each service; the n-th has the n-th skew."""
+        self.loop = VirtualLoop()
+        self.network = Network(self.loop)
+        self.bus = Bus(self.network, GROUPS)
+        self.server = DocumentServer(lambda: START + timedelta(seconds=self.loop.now))
+        self.videos = Shelf(lambda: self.loop.now)
+        self.audio = Shelf(lambda: self.loop.now)
+        self.trouble = Trouble()
+        self.mail_is_busy = False
+        self.mails: list[Letter] = []
+        self.uploads: list[Upload] = []
+        self.services: dict[str, Gateway | Converter | Notifier] = {}
+        self.down: list[str] = []
+        self._dead: list[asyncio.Task[Any]] = []
+        self._skews = skews or [0.0]
+        self.checker = Checker(self)
+        self.trace: list[str] = []
+        asyncio._set_running_loop(self.loop)  # noqa: SLF001 - public by its docstring: for authors of loops
+        self._own(prepare(self))
+        for service, count in counts.items():
+            for number in range(count):
+                self.start(f"{service}-{number}")
+
+    def _own(self, work: Coroutine[Any, Any, Any]) -> None:
+        self.loop.create_task(work)
+        self.loop.run_ready()
+
+    # Processes.
+
+    def run_as(self, process: Process, work: Coroutine[Any, Any, Any]) -> None:
+        """Run something as a process."""
+        context = copy_context()
+        context.run(PROCESS.set, process)
+        self.loop.create_task(work, context=context)
+
+    def start(self, name: str) -> None:
+        """Start a process that does not run."""
+        skew = self._skews[len(self.services) % len(self._skews)]
+        service = name.partition("-")[0]
+        # Reminders are due by the gateways' own clocks, which NTP must therefore hold.
+        limit = MAX_GATEWAY_SKEW_SECONDS if service == "gateway" else abs(skew)
+        process = Process(name, min(max(skew, -limit), limit))
+        context = copy_context()
+        context.run(PROCESS.set, process)
+        self.services[name] = context.run(MAKERS[service], Site(self, process))
+        if name in self.down:
+            self.down.remove(name)
+        self.loop.run_ready()
+
+    def processes(self) -> list[Process]:
+        """List the processes that run, or are stopped."""
+        return [each.process for each in self.services.values() if each.process.is_alive]
+
+    def kill(self, process: Process, *, take_requests: bool) -> None:
+        """Kill -9; what it asked for may still arrive, unless `take_requests`."""
+        # Kept until the end: what the garbage collector makes them do must not come in between.
+        self._dead += asyncio.all_tasks(self.loop)
+        process.is_alive = False
+        self.bus.leave(process)
+        self.down.append(process.name)
+        if take_requests:
+            self.network.forget(process)
+
+    def gateways(self) -> list[Gateway]:
+        """List the gateways that take calls."""
+        return [
+            each
+            for each in self.services.values()
+            if isinstance(each, Gateway) and each.process.is_alive and not each.process.is_stopped
+        ]
+
+    # Clients.
+
+    def begin_upload(self, gateway: Gateway, upload: Upload, cut: int = 0) -> None:
+        """Let a client send its video; `cut` pieces never arrive."""
+        if upload not in self.uploads:
+            self.uploads.append(upload)
+        self.run_as(gateway.process, self._upload(gateway, upload, cut))
+        self.loop.run_ready()
+
+    async def _upload(self, gateway: Gateway, upload: Upload, cut: int) -> None:
+        declared = Declaration(
+            "holiday.mp4", 192, size_bytes=len(upload.video), request_id=upload.request_id
+        )
+        try:
+            conversion = await gateway.upload(ADA, declared, _pieces(upload.video, cut))
+        except Refusal as refusal:
+            upload.refusals.append(type(refusal).__name__)
+        except Outage:
+            return
+        else:
+            self.checker.accepted(upload, conversion.id)
+
+    def call(self, gateway: Gateway, work: Callable[[], Coroutine[Any, Any, Any]]) -> None:
+        """Let a client make a call; refusals and outages are answers."""
+
+        async def calling() -> None:
+            try:
+                await work()
+            except (Refusal, Outage):
+                return
+
+        self.run_as(gateway.process, calling())
+        self.loop.run_ready()
+
+    def mailed(self, letter: Letter) -> None:
+        """Keep a mail that arrived."""
+        self.mails.append(letter)
+        self.checker.mailed(letter)
+
+    # Steps.
+
+    def openable(self) -> list[Gate]:
+        """List the requests under way."""
+        return self.network.gates
+
+    def open(self, gate: Gate, fate: Fate = Fate.PASSES) -> None:
+        """Let one request meet its fate."""
+        self.network.open(gate, fate)
+        self.checker.check()
+
+    def step(self, until: float) -> bool:
+        """Do the next thing that needs no luck; False if nothing is left to do before `until`."""
+        if self.network.gates:
+            self.open(self.network.gates[0])
+        elif deliverable := self.bus.deliverable():
+            self.bus.deliver(deliverable[0])
+            self.loop.run_ready()
+        elif self.loop.fire(until):
+            self.loop.run_ready()
+        else:
+            return False
+        return True
+
+    def step_at_random(self, chance: random.Random) -> None:
+        """Let any request or message pass."""
+        deliverable = self.bus.deliverable()
+        if deliverable and (not self.network.gates or chance.random() < 0.3):
+            self.bus.deliver(chance.choice(deliverable), chance.randrange(8))
+            self.loop.run_ready()
+        elif self.network.gates:
+            self.open(chance.choice(self.network.gates))
+
+    def run(self, seconds: float) -> None:
+        """Let everything go well for a while."""
+        until = self.loop.now + seconds
+        for _ in range(MAX_STEPS):
+            if not self.step(until):
+                return
+        raise Livelock(f"{MAX_STEPS} steps in {seconds} s")
+
+    def let_pass(self, seconds: float) -> None:
+        """Let time pass while every request hangs."""
+        until = self.loop.now + seconds
+        while self.loop.fire(until):
+            self.loop.run_ready()
+        self.checker.check()
+
+    # The end.
+
+    def heal(self) -> None:
+        """End all faults: whatever is down comes back, whatever hangs goes on."""
+        self.network.away.clear()
+        self.mail_is_busy = False
+        self.trouble.next.clear()
+        for each in self.services.values():
+            if isinstance(each, Converter):
+                each.disk.is_full = False
+            if each.process.is_stopped:
+                self.loop.resume(each.process)
+        for name in list(self.down):
+            self.start(name)
+        self.loop.run_ready()
+
+    def settle(self) -> None:
+        """Let everything come to rest; raise `NeverQuiet` if it does not."""
+        self.heal()
+        for upload in self.uploads:
+            if not upload.answers and not upload.refusals:
+                self.begin_upload(self.gateways()[0], upload)
+        until = self.loop.now + QUIET_SECONDS
+        while self.loop.now < until:
+            self.run(1.0)
+            if not self.checker.unfinished():
+                break
+        else:
+            raise NeverQuiet("; ".join(self.checker.unfinished()))
+        self.run(LAST_SECONDS)
+        self.checker.check_rest()
+
+    def close(self) -> None:
+        """End everything."""
+        for each in self.services.values():
+            each.process.is_alive = False
+        self.loop.close()
+        asyncio._set_running_loop(None)  # noqa: SLF001 - as above
+
+
+LAST_SECONDS = 2.0
+
+
+async def _pieces(video: bytes, cut: int) -> AsyncIterator[bytes]:
+    pieces = [video[start : start + PIECE] for start in range(0, len(video), PIECE)]
+    for piece in pieces[: len(pieces) - cut]:
+        yield piece
+
+
+@contextmanager
+def determined(seed: int) -> Iterator[None]:
+    """Let ids and chances depend on nothing but `seed`, and nobody write logs."""
+    chance = random.Random(seed)
+    before, state = uuid.uuid4, random.getstate()
+    uuid.__dict__["uuid4"] = lambda: uuid.UUID(int=chance.getrandbits(128), version=4)
+    random.seed(seed)
+    logs = structlog.get_config()
+    structlog.configure(
+        processors=[_drop], wrapper_class=structlog.BoundLogger, cache_logger_on_first_use=False
+    )
+    try:
+        yield
+    finally:
+        uuid.__dict__["uuid4"] = before
+        random.setstate(state)
+        structlog.configure(**logs)
+
+
+def _drop(_logger: object, _method: str, _event: structlog.typing.EventDict) -> str:
+    raise structlog.DropEvent
+
+
+def upload_of(number: int, kind: Kind) -> Upload:
+    """Make an upload that no other is like."""
+    return Upload(str(uuid.UUID(int=number + 1, version=4)), make_video(number, kind), kind)
