@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 
 import grpc
@@ -14,6 +15,7 @@ from notifier_service.adapters.mongo_deliveries import MongoDeliveryStore
 from notifier_service.adapters.smtp_mailer import SMTPAccess, SMTPMailer
 from notifier_service.domain import Patience
 from notifier_service.letter import Letterhead
+from notifier_service.ports import DeliveryStore, Mailer
 from notifier_service.settings import Settings
 from notifier_service.use_cases import (
     ForgetConversion,
@@ -27,8 +29,10 @@ from notifier_service.use_cases import (
 from notifier_service.worker import NotificationWorker, Sender, TombstoneSweeper
 from tonearm.notifier.v1 import notifier_pb2_grpc
 from tonearm_chassis import mongo
-from tonearm_chassis.clock import SystemClock
-from tonearm_chassis.dead_letters import DeadLetters
+from tonearm_chassis.clock import Clock, SystemClock
+from tonearm_chassis.dead_letters import DeadLetterLimit, DeadLetters
+from tonearm_chassis.events import EventProducer
+from tonearm_chassis.failpoints import Failpoints
 from tonearm_chassis.kafka_consumer import KafkaEventConsumer
 from tonearm_chassis.kafka_producer import KafkaEventProducer
 from tonearm_chassis.logs import configure_logs
@@ -65,35 +69,25 @@ async def run(
     settings: Settings,
     client: AsyncMongoClient[mongo.Document],
     channel: grpc.aio.Channel,
-    producer: KafkaEventProducer,
+    producer: EventProducer,
 ) -> None:
     """Serve with these connections until told to stop."""
     clock = SystemClock()
+    failpoints = Failpoints(settings.failpoints_directory)
     deliveries = mongo.database(client, "notifier")["deliveries"]
-    store, outbox = MongoDeliveryStore(deliveries), MongoOutbox(deliveries)
+    store = failpoints.around(MongoDeliveryStore(deliveries), "notifier.deliveries")
+    outbox = failpoints.around(MongoOutbox(deliveries), "notifier.outbox")
+    producer = failpoints.around(producer, "notifier.producer")
+    mailer = failpoints.around(SMTPMailer(smtp_access(settings)), "notifier.mailer")
     relay = Relay(outbox, producer)
-    lease = Lease(store, clock, settings.lease_seconds)
-    sender = Sender(
-        store,
-        SendDelivery(
-            store,
-            SMTPMailer(smtp_access(settings)),
-            lease=lease,
-            letterhead=Letterhead(settings.mail_from, settings.public_url),
-            patience=Patience(timedelta(hours=settings.notify_give_up_hours)),
-            clock=clock,
-        ),
-        lease=lease,
-        at_once=settings.notify_mails_at_once,
-        on_settled=relay.wake,
-    )
+    sender = sending(settings, clock, store, mailer, on_settled=relay.wake)
     request_notice = RequestNotice(store, wake_sender=sender.wake, wake_relay=relay.wake)
-    consumer = KafkaEventConsumer(
-        settings.kafka(),
-        group="notifier",
-        topics=(wire.NOTIFICATIONS_TOPIC,),
-        handler=NotificationWorker(request_notice, ForgetConversion(store, wake_relay=relay.wake)),
-        dead_letters=DeadLetters(producer, topic=wire.DEAD_LETTERS_TOPIC, source=wire.SOURCE),
+    forget_conversion = ForgetConversion(store, wake_relay=relay.wake)
+    worker = NotificationWorker(request_notice, forget_conversion)
+    consumer = consuming(settings, worker, producer)
+    sweeper = TombstoneSweeper(
+        SweepTombstones(store, keep=timedelta(days=settings.tombstone_days)),
+        every_seconds=settings.sweep_seconds,
     )
     preparation = Preparation(store.prepare, outbox.prepare)
     tokens = TokenVerifier(
@@ -105,13 +99,51 @@ async def run(
     servicer = rpc.NotifierServicer(
         tokens, ListDeliveries(store), RedeliverNotice(store, wake_sender=sender.wake)
     )
-    sweeper = TombstoneSweeper(
-        SweepTombstones(store, keep=timedelta(days=settings.tombstone_days)),
-        every_seconds=settings.sweep_seconds,
-    )
     runner = ServiceRunner(settings, [binding(servicer)], rpc.TABLE)
     await runner.run(
-        [preparation, consumer, sender, relay, sweeper], ready=[preparation.done, consumer.assigned]
+        [preparation, consumer, sender, relay, sweeper],
+        ready=[preparation.done, consumer.assigned],
+    )
+
+
+def sending(
+    settings: Settings,
+    clock: Clock,
+    store: DeliveryStore,
+    mailer: Mailer,
+    *,
+    on_settled: Callable[[], None],
+) -> Sender:
+    """Put together what sends mail."""
+    lease = Lease(store, clock, settings.lease_seconds)
+    send = SendDelivery(
+        store,
+        mailer,
+        lease=lease,
+        letterhead=Letterhead(settings.mail_from, settings.public_url),
+        patience=Patience(timedelta(hours=settings.notify_give_up_hours)),
+        clock=clock,
+    )
+    return Sender(
+        store, send, lease=lease, at_once=settings.notify_mails_at_once, on_settled=on_settled
+    )
+
+
+def consuming(
+    settings: Settings, worker: NotificationWorker, producer: EventProducer
+) -> KafkaEventConsumer:
+    """Put together what takes events."""
+    return KafkaEventConsumer(
+        settings.kafka(),
+        group="notifier",
+        topics=(wire.NOTIFICATIONS_TOPIC,),
+        handler=worker,
+        dead_letters=DeadLetters(
+            producer,
+            topic=wire.DEAD_LETTERS_TOPIC,
+            source=wire.SOURCE,
+            limit=DeadLetterLimit(settings.dead_letters_per_hour),
+        ),
     )
 
 

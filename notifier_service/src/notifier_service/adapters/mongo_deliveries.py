@@ -163,7 +163,8 @@ class MongoDeliveryStore:
         changes = {
             "last_error": {"$literal": why},
             "not_before": _from_now(seconds),
-            "lease_until": "$requested_at",
+            # Just over: `$$NOW` may be a millisecond ahead of the time that claims go by.
+            "lease_until": _from_now(-0.001),
         }
         with outages():
             result = await self._collection.update_one(_held(claimed), [{"$set": changes}])
