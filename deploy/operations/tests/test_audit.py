@@ -84,6 +84,11 @@ async def leave_due(world: World) -> None:
     await world.change(world.stores.deliveries, "failed", state="PENDING", settled_at=None)
 
 
+async def leave_upload(world: World) -> None:
+    await world.entry("stalled", state="RECEIVING", touch_time=world.past, users=[])
+    await world.chunks(world.stores.videos, name_of("stalled video"), CONTENT[:8])
+
+
 async def end_unnoticed(world: World) -> None:
     outcome = {"reason": "NO_AUDIO", "end_time": world.past}
     await world.change(world.stores.claims, "waiting", state="FAILED", outcome=outcome)
@@ -124,16 +129,23 @@ PLANTS: list[tuple[Plant, Kind, str, str]] = [
         Kind.VIDEO_FILE_MISSING, LEDGER, name_of("failed video"),
     ),
     (
-        lambda w: w.change(w.stores.ledger, "half video", touch_time=w.past),
-        Kind.VIDEO_UNFINISHED, LEDGER, name_of("half video"),
+        leave_upload, Kind.VIDEO_UNFINISHED, LEDGER, name_of("stalled video"),
     ),
     (
-        lambda w: w.change(w.stores.ledger, "failed video", users=[], expire_time=None),
+        lambda w: w.change(w.stores.ledger, "failed video", users=[]),
         Kind.VIDEO_UNUSED, LEDGER, name_of("failed video"),
     ),
     (
-        lambda w: w.change(w.stores.ledger, "failed video", expire_time=w.past),
-        Kind.VIDEO_UNDISCARDED, LEDGER, name_of("failed video"),
+        lambda w: w.change(w.stores.ledger, "failed video", unsettled=[name_of("failed")]),
+        Kind.VIDEO_UNSETTLED, LEDGER, name_of("failed video"),
+    ),
+    (
+        lambda w: w.change(w.stores.conversions, "failed", video_expire_time=w.past),
+        Kind.VIDEO_UNDISCARDED, CONVERSIONS, name_of("failed"),
+    ),
+    (
+        lambda w: w.change(w.stores.conversions, "failed", video_released=True),
+        Kind.VIDEO_USER_WRONG, LEDGER, name_of("failed video"),
     ),
     (
         lambda w: w.change(w.stores.ledger, "failed video", state="DISCARDED"),
@@ -141,10 +153,14 @@ PLANTS: list[tuple[Plant, Kind, str, str]] = [
     ),
     (
         lambda w: w.change(w.stores.ledger, "failed video", users=["nobody"]),
-        Kind.VIDEO_USER_UNKNOWN, LEDGER, name_of("failed video"),
+        Kind.VIDEO_USER_WRONG, LEDGER, name_of("failed video"),
     ),
     (
         lambda w: w.change(w.stores.ledger, "waiting video", users=[name_of("failed")]),
+        Kind.CONVERSION_VIDEO_UNCLAIMED, CONVERSIONS, name_of("waiting"),
+    ),
+    (
+        lambda w: w.stores.ledger.delete_one({"_id": name_of("waiting video")}),
         Kind.CONVERSION_VIDEO_UNCLAIMED, CONVERSIONS, name_of("waiting"),
     ),
     (
@@ -160,6 +176,14 @@ PLANTS: list[tuple[Plant, Kind, str, str]] = [
     (
         lambda w: w.file(w.stores.audio, "expired audio"),
         Kind.AUDIO_UNDISCARDED, CONVERSIONS, name_of("expired"),
+    ),
+    (
+        lambda w: w.change(w.stores.conversions, "succeeded", audio_expire_time=w.past),
+        Kind.AUDIO_UNDISCARDED, CONVERSIONS, name_of("succeeded"),
+    ),
+    (
+        lambda w: w.change(w.stores.claims, "cancelled", unsettled=1),
+        Kind.CLAIM_UNSETTLED, CLAIMS, name_of("cancelled"),
     ),
     (
         lambda w: w.stores.claims.delete_one({"_id": name_of("succeeded")}),
@@ -212,11 +236,11 @@ PLANTS: list[tuple[Plant, Kind, str, str]] = [
     ),
     (leave_due, Kind.DELIVERY_STUCK, NOTICES, f"{name_of('failed')}:mail"),
     (
-        lambda w: w.change(w.stores.conversions, "cancelled", unconfirmed=["CONVERTER"]),
+        lambda w: w.change(w.stores.conversions, "cancelled", confirmed=[]),
         Kind.CANCELLATION_UNCONFIRMED, CONVERSIONS, name_of("cancelled"),
     ),
     (
-        lambda w: w.change(w.stores.conversions, "deleted", unconfirmed=["NOTIFIER"]),
+        lambda w: w.change(w.stores.conversions, "deleted", confirmed=["CONVERTER"]),
         Kind.DELETION_UNCONFIRMED, CONVERSIONS, name_of("deleted"),
     ),
     (promise, Kind.OUTBOX_UNSENT, NOTICES, f"{name_of('succeeded')}:mail/entry"),
@@ -236,6 +260,47 @@ async def test_what_is_planted_is_found_and_nothing_else(
     await plant(world)
 
     assert await found(world) == {(kind, store, document_id)}
+
+
+async def test_a_long_upload_is_judged_by_its_bytes_and_not_by_its_entry(world: World) -> None:
+    await world.entry("long", state="RECEIVING", touch_time=world.past, users=[])
+    await world.chunks(world.stores.videos, name_of("long video"), CONTENT[:8], timedelta())
+
+    assert await found(world) == set()
+
+
+async def test_chunks_of_half_an_upload_are_no_orphans_beside_it(world: World) -> None:
+    await world.entry("slow", state="RECEIVING", touch_time=world.now, users=[])
+    await world.chunks(world.stores.videos, name_of("slow video"), CONTENT[:8])
+
+    assert await found(world) == set()
+
+
+async def test_chunks_that_the_holder_of_a_claim_stores_slowly_are_no_orphans(world: World) -> None:
+    await world.stores.audio["fs.files"].delete_one({"_id": name_of("running audio")})
+
+    assert await found(world) == set()
+
+
+async def test_a_conversion_that_rests_after_many_losses_is_not_stuck(world: World) -> None:
+    await lose_workers(world)
+    ended = world.now - timedelta(seconds=100)
+    await world.change(
+        world.stores.claims, "waiting", owner="somebody", lease_until=ended, losses=10
+    )
+
+    # It rests for 256 s; nobody else has work.
+    assert await found(world) == set()
+
+
+async def test_a_conversion_that_waits_while_others_run_is_not_stuck(
+    world: World,
+) -> None:
+    await lose_workers(world)
+    outcome = {"reason": "NO_AUDIO", "end_time": world.now}
+    await world.change(world.stores.claims, "failed", outcome=outcome)
+
+    assert await found(world) == set()
 
 
 async def test_a_conversion_whose_video_is_gone_is_found(world: World) -> None:
@@ -264,9 +329,10 @@ def test_every_kind_is_planted() -> None:
 # What may be under way, and is too young to be judged: nothing is found within a longer grace.
 YOUNG = [
     Kind.ORPHAN_CHUNKS, Kind.VIDEO_FILE_UNREFERENCED, Kind.VIDEO_UNFINISHED, Kind.VIDEO_UNUSED,
-    Kind.VIDEO_UNDISCARDED, Kind.VIDEO_USER_UNKNOWN, Kind.CONVERSION_STUCK,
-    Kind.AUDIO_UNREFERENCED, Kind.AUDIO_UNDISCARDED, Kind.CLAIM_MISSING,
-    Kind.CLAIM_WITHOUT_CONVERSION, Kind.CLAIM_STILL_RUNNING, Kind.NOTICE_MISSING,
+    Kind.VIDEO_UNDISCARDED, Kind.VIDEO_USER_WRONG, Kind.CONVERSION_STUCK,
+    Kind.AUDIO_UNREFERENCED, Kind.CLAIM_MISSING,
+    Kind.CLAIM_WITHOUT_CONVERSION, Kind.CLAIM_STILL_RUNNING, Kind.CLAIM_UNSETTLED,
+    Kind.VIDEO_UNSETTLED, Kind.NOTICE_MISSING,
     Kind.DELIVERY_WITHOUT_CONVERSION, Kind.DELIVERY_STUCK, Kind.CANCELLATION_UNCONFIRMED,
     Kind.DELETION_UNCONFIRMED, Kind.OUTBOX_UNSENT,
 ]  # fmt: skip

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
+from functools import partial
 
-from tonearm_operations.checks.audio import audio_findings
+from tonearm_operations.checks.audio import audio_findings, audio_written
 from tonearm_operations.checks.claims import claim_findings
 from tonearm_operations.checks.conversions import conversion_findings
 from tonearm_operations.checks.deliveries import delivery_findings
 from tonearm_operations.checks.files import file_findings
 from tonearm_operations.checks.outboxes import outbox_findings
-from tonearm_operations.checks.videos import video_findings
+from tonearm_operations.checks.videos import video_findings, videos_written
 from tonearm_operations.findings import Finding
 from tonearm_operations.stores import Scene, Stores
 
@@ -63,10 +64,11 @@ class Audit:
                 return
 
     async def _walk(self) -> AsyncIterator[Finding]:
-        scene = Scene(self._stores, await self._stores.now(), self._grace)
+        stores = self._stores
+        scene = Scene(stores, await stores.now(), self._grace)
         for walk in (
-            file_findings(scene, "videos", self._stores.videos),
-            file_findings(scene, "audio", self._stores.audio),
+            file_findings(scene, "videos", stores.videos, partial(videos_written, scene)),
+            file_findings(scene, "audio", stores.audio, partial(audio_written, scene)),
             video_findings(scene),
             audio_findings(scene),
             conversion_findings(scene),

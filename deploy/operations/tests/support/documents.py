@@ -47,7 +47,7 @@ class World:
         """Store a conversion whose owner was told of its MP3."""
         audio = await self.file(self.stores.audio, f"{what} audio")
         stored = {"audio_id": audio, "size_bytes": len(CONTENT), "sha256": digest(CONTENT)}
-        await self.uploaded(what, expire_time=self.now + DAY)
+        await self.uploaded(what)
         await self.conversion(what, state="SUCCEEDED", audio=self.audio_of(audio), **self.over())
         outcome = {"stored": stored, "seconds": 5.0, "end_time": self.past}
         await self.claim(what, state="SUCCEEDED", owner=audio, outcome=outcome)
@@ -58,13 +58,14 @@ class World:
         await self.succeeded(what)
         await self.remove_file(self.stores.audio, f"{what} audio")
         await self.remove_file(self.stores.videos, f"{what} video")
-        await self.change(self.stores.conversions, what, audio_expire_time=self.past)
+        gone = {"audio_expire_time": self.past, "audio_expired": True, "video_released": True}
+        await self.change(self.stores.conversions, what, **gone)
         await self.stores.ledger.delete_one({"_id": name_of(f"{what} video")})
 
     async def failed(self, what: str) -> None:
         """Store a conversion whose owner was told that there is no MP3."""
         failure = {"reason": "NO_AUDIO", "message": "The video has no audio track."}
-        await self.uploaded(what, expire_time=self.now + DAY)
+        await self.uploaded(what)
         await self.conversion(what, state="FAILED", failure=failure, **self.over())
         outcome = {**failure, "end_time": self.past}
         await self.claim(what, state="FAILED", outcome=outcome)
@@ -72,10 +73,12 @@ class World:
 
     async def cancelled(self, what: str) -> None:
         """Store a conversion that was called off, as the converter has confirmed."""
-        await self.uploaded(what, expire_time=self.now + DAY)
-        await self.conversion(what, state="CANCELLED", **{**self.over(), "notified": False})
+        await self.uploaded(what)
+        await self.conversion(
+            what, state="CANCELLED", **{**self.over(), "notified": False}, confirmed=["CONVERTER"]
+        )
         await self.stores.claims.insert_one(
-            {"_id": name_of(what), "state": "CANCELLED", "fence": 1, "settle_time": self.past}
+            {"_id": name_of(what), "state": "CANCELLED", "fence": 1, "end_time": self.past}
         )
 
     async def running(self, what: str) -> None:
@@ -96,10 +99,16 @@ class World:
 
     async def deleted(self, what: str) -> None:
         """Store what is left of a conversion that everybody has forgotten."""
-        await self.conversion(what, state="SUCCEEDED", delete_time=self.past, **self.over())
-        grave = {"state": "DELETED", "outbox": []}
-        await self.stores.claims.insert_one({"_id": name_of(what), **grave})
-        await self.stores.deliveries.insert_one({"_id": f"{name_of(what)}:mail", **grave})
+        gone = {"delete_time": self.past, "confirmed": ["CONVERTER", "NOTIFIER"]}
+        released = {"video_expire_time": self.past, "video_released": True}
+        await self.conversion(what, state="SUCCEEDED", **gone, **released, **self.over())
+        stone = {"state": "DELETED", "outbox": []}
+        await self.stores.claims.insert_one(
+            {"_id": name_of(what), "fence": 1, "end_time": self.past, **stone}
+        )
+        await self.stores.deliveries.insert_one(
+            {"_id": f"{name_of(what)}:mail", "deleted_at": self.past, **stone}
+        )
 
     async def uploaded(self, what: str, **fields: object) -> None:
         """Store a whole video that a conversion needs."""
@@ -115,7 +124,7 @@ class World:
                 "state": "STORED",
                 "touch_time": self.past,
                 "users": [name_of(what)],
-                "expire_time": None,
+                "unsettled": [],
                 **fields,
             }
         )
@@ -136,8 +145,11 @@ class World:
                 "end_time": None,
                 "notified": False,
                 "delete_time": None,
-                "unconfirmed": [],
+                "confirmed": [],
+                "video_expire_time": None,
+                "video_released": False,
                 "audio_expire_time": None,
+                "audio_expired": False,
                 **fields,
             }
         )
@@ -150,6 +162,8 @@ class World:
                 "owner": "",
                 "lease_until": self.past,
                 "fence": 1,
+                "losses": 0,
+                "left_behind": [],
                 "create_time": self.past,
                 "order": {"video_id": name_of(f"{what} video")},
                 **fields,

@@ -68,10 +68,11 @@ async def conversion_findings(scene: Scene) -> AsyncIterator[Finding]:
 
 
 async def _workers_live(scene: Scene) -> bool:
-    """Tell whether any lease runs, or ran within the grace: then what waits is merely waiting."""
+    """Tell whether any claim was held or finished within the grace: then others merely wait."""
+    since = {"$gt": scene.now - scene.grace}
     with outages():
         found = await scene.stores.claims.find_one(
-            {"state": "RUNNING", "lease_until": {"$gt": scene.now - scene.grace}}, {"_id": 1}
+            {"$or": [{"lease_until": since}, {"outcome.end_time": since}]}, {"_id": 1}
         )
     return found is not None
 
@@ -85,20 +86,26 @@ def _stuck(case: Case, scene: Scene) -> Iterator[Finding]:
     claim = case.claim
     if claim is None:
         yield case.finding(Kind.CONVERSION_STUCK, f"no claim, last sign of life {scene.age(sign)}")
-    elif claim.get("state") == "RUNNING" and not case.workers_live:
+    elif shapes.is_forgotten(claim):
+        yield case.finding(Kind.CONVERSION_STUCK, "the converter was told to forget it")
+    elif shapes.has_waited(claim, scene) and not case.workers_live:
         yield case.finding(
             Kind.CONVERSION_STUCK, f"nobody works at all, last sign of life {scene.age(sign)}"
         )
 
 
-def _source(case: Case, _scene: Scene) -> Iterator[Finding]:
+def _source(case: Case, scene: Scene) -> Iterator[Finding]:
+    if shapes.is_overdue(
+        case.conversion, scene, expires="video_expire_time", done="video_released"
+    ):
+        yield case.finding(Kind.VIDEO_UNDISCARDED, "its video should have been released")
     if shapes.is_final(case.conversion) or shapes.is_deleted(case.conversion):
         return
     video = plain(inside(case.conversion, "video", "id"))
     if case.video is None:
         yield case.finding(Kind.CONVERSION_VIDEO_MISSING, f"there is no video {video}")
-    elif case.entry is not None and case.conversion["_id"] not in case.entry.get("users", []):
-        detail = f"the ledger does not know that it needs video {video}"
+    elif case.entry is None or case.conversion["_id"] not in (case.entry.get("users") or ()):
+        detail = f"the ledger of videos does not know that it needs {video}"
         yield case.finding(Kind.CONVERSION_VIDEO_UNCLAIMED, detail)
 
 
@@ -106,15 +113,16 @@ def _audio(case: Case, scene: Scene) -> Iterator[Finding]:
     conversion = case.conversion
     audio = plain(inside(conversion, "audio", "id"))
     size = inside(conversion, "audio", "size_bytes")
-    expires = conversion.get("audio_expire_time")
     if shapes.has_audio(conversion, scene):
         if case.audio is None:
             yield case.finding(Kind.AUDIO_MISSING, f"there is no audio {audio}")
         elif case.audio.get("length") != size:
             detail = f"audio {audio} has {case.audio.get('length')} bytes, not {size}"
             yield case.finding(Kind.AUDIO_MISSING, detail)
-    elif case.audio is not None and expires is not None and scene.is_old(expires):
-        yield case.finding(Kind.AUDIO_UNDISCARDED, f"audio {audio} has expired, and is there")
+    elif case.audio is not None and conversion.get("audio_expired"):
+        yield case.finding(Kind.AUDIO_UNDISCARDED, f"audio {audio} is there, though it was deleted")
+    elif shapes.is_overdue(conversion, scene, expires="audio_expire_time", done="audio_expired"):
+        yield case.finding(Kind.AUDIO_UNDISCARDED, f"audio {audio} should have been deleted")
 
 
 def _outcome(case: Case, scene: Scene) -> Iterator[Finding]:

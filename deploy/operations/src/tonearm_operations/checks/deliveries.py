@@ -13,7 +13,7 @@ STORE = "notifier.deliveries"
 
 
 async def delivery_findings(scene: Scene) -> AsyncIterator[Finding]:
-    """Walk over all deliveries that are more than a gravestone."""
+    """Walk over all deliveries that are more than a tombstone."""
     live = await _senders_live(scene)
     async for batch in batches(scene.stores.deliveries.find({}, shapes.DELIVERY_FIELDS)):
         ids = [each.get("conversion_id") for each in batch]
@@ -30,7 +30,7 @@ def _judged(
     scene: Scene, delivery: Document, conversion: Document | None, *, live: bool
 ) -> Iterator[Finding]:
     name, state = plain(delivery["_id"]), delivery.get("state")
-    if not shapes.may_leave_traces(conversion, "NOTIFIER"):
+    if not shapes.may_leave_traces(conversion, shapes.NOTIFIER):
         if scene.is_old(delivery.get("requested_at")):
             detail = f"{state}, and there is no such conversion"
             yield Finding(Kind.DELIVERY_WITHOUT_CONVERSION, STORE, name, detail)

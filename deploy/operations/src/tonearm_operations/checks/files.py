@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Protocol
 
 from pymongo import ASCENDING
 
@@ -48,12 +49,26 @@ class Chunks:
         self.newest = max(filter(None, (self.newest, made)), default=None)
 
 
-async def file_findings(scene: Scene, store: str, database: Database) -> AsyncIterator[Finding]:
+class Writing(Protocol):
+    """Tells which files are still being written, however slowly, or about to be removed."""
+
+    async def __call__(self, file_ids: list[object]) -> set[str]:
+        """Give those of `file_ids` that somebody accounts for. Raises `Outage`."""
+        ...
+
+
+async def file_findings(
+    scene: Scene, store: str, database: Database, writing: Writing
+) -> AsyncIterator[Finding]:
     """Find chunks without a file, files without chunks, and files that do not add up."""
     files, chunks = database["fs.files"], database["fs.chunks"]
     async for some in _groups(chunks):
         known = await by_id(files, [each.files_id for each in some], {"length": 1, "chunkSize": 1})
+        lonely = [each.files_id for each in some if plain(each.files_id) not in known]
+        excused = await writing(lonely) if lonely else set()
         for each in some:
+            if plain(each.files_id) in excused:
+                continue
             for finding in _judged(scene, store, each, known.get(plain(each.files_id))):
                 yield finding
     async for batch in batches(files.find({"length": {"$ne": 0}}, {"_id": 1})):

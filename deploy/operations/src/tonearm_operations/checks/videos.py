@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
 
-from tonearm_chassis.mongo import Document
+from pymongo import DESCENDING
+
+from tonearm_chassis.mongo import Document, outages
 from tonearm_operations import shapes
 from tonearm_operations.findings import Finding, Kind
 from tonearm_operations.known_ids import known_ids
-from tonearm_operations.stores import Scene, batches, by_id, inside, plain
+from tonearm_operations.stores import Scene, batches, by_id, inside, moment_of, plain
 
 STORE = "gateway.videos"
 
@@ -21,10 +23,34 @@ async def video_findings(scene: Scene) -> AsyncIterator[Finding]:
         ids = [each["_id"] for each in batch]
         files = await by_id(scene.stores.videos["fs.files"], ids, {"_id": 1})
         users = {user for each in batch for user in each.get("users") or ()}
-        known = await by_id(scene.stores.conversions, users, {"_id": 1})
+        known = await by_id(scene.stores.conversions, users, shapes.USER_FIELDS)
+        live = await _still_written(scene, batch)
         for entry in batch:
+            if plain(entry["_id"]) in live:
+                continue
             for finding in _judged(scene, entry, files.get(plain(entry["_id"])), known):
                 yield finding
+
+
+async def _still_written(scene: Scene, batch: list[Document]) -> set[str]:
+    """Name the uploads whose bytes came within the grace: entries are touched now and then only."""
+    found = set()
+    chunks = scene.stores.videos["fs.chunks"]
+    for entry in batch:
+        if entry.get("state") == "RECEIVING" and scene.is_old(entry.get("touch_time")):
+            with outages():
+                last = await chunks.find_one(
+                    {"files_id": entry["_id"]}, {"_id": 1}, sort=[("n", DESCENDING)]
+                )
+            if last is not None and not scene.is_old(moment_of(last["_id"])):
+                found.add(plain(entry["_id"]))
+    return found
+
+
+async def videos_written(scene: Scene, file_ids: list[object]) -> set[str]:
+    """Name those that the ledger is receiving or throwing away: their entries are judged."""
+    entries = await by_id(scene.stores.ledger, file_ids, {"state": 1})
+    return {name for name, entry in entries.items() if entry.get("state") != "STORED"}
 
 
 async def _files(scene: Scene) -> AsyncIterator[Finding]:
@@ -57,27 +83,30 @@ def _judged(
                 detail = f"half an upload, {scene.age(touched)}"
                 yield _finding(Kind.VIDEO_UNFINISHED, entry, detail)
         case "DISCARDED":
-            if file is not None and scene.is_old(touched):
-                detail = f"DISCARDED, but the file is there, {scene.age(touched)}"
+            if scene.is_old(touched):
+                rest = "and so is the file" if file else "though there is no file"
+                detail = f"DISCARDED, but still here, {rest}, {scene.age(touched)}"
                 yield _finding(Kind.VIDEO_UNDISCARDED, entry, detail)
         case state:
             if file is None:
                 detail = f"{state}, and there is no file"
                 yield _finding(Kind.VIDEO_FILE_MISSING, entry, detail)
             if scene.is_old(touched):
-                yield from _uses(scene, entry, known)
+                yield from _uses(entry, known)
 
 
-def _uses(scene: Scene, entry: Document, known: dict[str, Document]) -> Iterator[Finding]:
-    users, expires = entry.get("users") or (), entry.get("expire_time")
-    if not users and expires is None:
-        yield _finding(Kind.VIDEO_UNUSED, entry, "nobody needs it, and it is not to expire")
-    if expires is not None and scene.is_old(expires):
-        yield _finding(Kind.VIDEO_UNDISCARDED, entry, f"it has expired, {scene.age(expires)}")
+def _uses(entry: Document, known: dict[str, Document]) -> Iterator[Finding]:
+    users = [plain(each) for each in entry.get("users") or ()]
+    if not users:
+        yield _finding(Kind.VIDEO_UNUSED, entry, "nobody needs it")
+    if doubtful := entry.get("unsettled"):
+        detail = f"nobody has seen yet whether {plain(doubtful[0])} is there"
+        yield _finding(Kind.VIDEO_UNSETTLED, entry, detail)
     for user in users:
-        if plain(user) not in known:
-            detail = f"it is kept for {plain(user)}, and there is no such conversion"
-            yield _finding(Kind.VIDEO_USER_UNKNOWN, entry, detail)
+        conversion = known.get(user)
+        if conversion is None or conversion.get("video_released"):
+            why = "there is no such conversion" if conversion is None else "it does not need it"
+            yield _finding(Kind.VIDEO_USER_WRONG, entry, f"it is kept for {user}, and {why}")
 
 
 def _finding(kind: Kind, entry: Document, detail: str) -> Finding:
