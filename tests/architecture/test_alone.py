@@ -1,4 +1,4 @@
-"""Install each service's wheel alone in an empty environment, and start it there."""
+"""Install each service's wheel, and the tools', alone in an empty environment; start it there."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2
 
-from .tree import CHASSIS, PROTOS, ROOT, SERVICES, Distribution
+from .tree import CHASSIS, OPERATIONS, PROTOS, ROOT, SERVICES, Distribution
 
+EX_UNAVAILABLE = 69
 EX_CONFIG = 78
 START_SECONDS = 60
 STOP_SECONDS = 20
@@ -45,8 +46,11 @@ NEEDED = {
     },
 }
 
+ALONE = [*SERVICES, OPERATIONS]
+
 services = pytest.mark.parametrize("service", SERVICES, ids=lambda service: service.directory)
-pytestmark = pytest.mark.timeout(600)  # the first test pays for the four environments
+everything = pytest.mark.parametrize("alone", ALONE, ids=lambda it: it.directory)
+pytestmark = pytest.mark.timeout(600)  # the first test pays for the five environments
 
 
 def run(command: list[str], directory: Path = ROOT) -> str:
@@ -71,9 +75,9 @@ def pip(python: Path, *arguments: str) -> str:
 
 @pytest.fixture(scope="session")
 def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A directory with the wheels of the contracts, the chassis and the four services."""
+    """A directory with the wheels of the contracts, the chassis, the services and the tools."""
     directory = tmp_path_factory.mktemp("wheels")
-    for it in (PROTOS, CHASSIS, *SERVICES):
+    for it in (PROTOS, CHASSIS, *ALONE):
         command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(directory)]
         run(command, it.path)
     return directory
@@ -81,22 +85,22 @@ def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def pythons(wheels: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """The interpreters of four environments, each with one service and what its lock names."""
+    """The interpreters of five environments, each with one of them and what its lock names."""
     root = tmp_path_factory.mktemp("alone")
 
-    def install(service: Distribution) -> tuple[str, Path]:
-        environment = root / service.directory
+    def install(alone: Distribution) -> tuple[str, Path]:
+        environment = root / alone.directory
         subprocess.run([sys.executable, "-m", "venv", "--without-pip", environment], check=True)
         python = environment / "bin/python"
         how = ["install", "--quiet", "--no-deps", "--no-compile", "--disable-pip-version-check"]
-        pip(python, *how, "--require-hashes", "-r", f"{service.directory}/requirements.lock")
-        distributions = ("protos", "chassis", service.directory)
+        pip(python, *how, "--require-hashes", "-r", f"{alone.directory}/requirements.lock")
+        distributions = ("protos", "chassis", Path(alone.directory).name)
         names = [f"tonearm-{name.replace('_', '-')}" for name in distributions]
         pip(python, *how, "--no-index", "--find-links", str(wheels), *names)
-        return service.directory, python
+        return alone.directory, python
 
     with ThreadPoolExecutor(2) as pool:
-        return dict(pool.map(install, SERVICES))
+        return dict(pool.map(install, ALONE))
 
 
 def free_address() -> str:
@@ -136,11 +140,11 @@ def started(
             process.kill()
 
 
-@services
+@everything
 def test_the_lock_holds_all_that_the_wheels_ask_for(
-    service: Distribution, pythons: dict[str, Path]
+    alone: Distribution, pythons: dict[str, Path]
 ) -> None:
-    said = pip(pythons[service.directory], "check")
+    said = pip(pythons[alone.directory], "check")
 
     assert "No broken requirements found" in said
 
@@ -180,3 +184,30 @@ def test_a_service_alone_answers_its_health_and_ends_when_told(
     answers = health_pb2.HealthCheckResponse
     assert health.status in {answers.SERVING, answers.NOT_SERVING}
     assert process.returncode == 0, said
+
+
+@pytest.mark.parametrize(
+    ("command", "variable", "value"),
+    [
+        (["audit"], "MONGODB_URI", MONGODB),
+        (["dead-letters", "list"], "KAFKA_BOOTSTRAP_SERVERS", NOBODY),
+    ],
+    ids=["audit", "dead-letters"],
+)
+def test_the_tools_alone_say_what_they_need_and_what_is_away(
+    command: list[str], variable: str, value: str, pythons: dict[str, Path], tmp_path: Path
+) -> None:
+    said = []
+    for environment in ({}, {variable: value}):
+        done = subprocess.run(
+            [pythons[OPERATIONS.directory], "-m", str(OPERATIONS.package), *command],
+            cwd=tmp_path,
+            env={"PATH": os.defpath, **environment},
+            capture_output=True,
+            text=True,
+            timeout=START_SECONDS,
+            check=False,
+        )
+        said.append((done.returncode, done.stderr.partition(":")[0]))
+
+    assert said == [(EX_CONFIG, variable), (EX_UNAVAILABLE, "Failed")]
