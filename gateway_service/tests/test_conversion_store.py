@@ -194,15 +194,14 @@ async def test_the_outbox_lies_in_the_same_document(mongo: MongoConversionStore)
     assert (event.size_bytes, event.sha256) == (own.video.size_bytes, own.video.sha256)
 
 
-async def test_the_end_promises_a_notice_once(mongo: MongoConversionStore) -> None:
+async def test_the_end_overtakes_the_request_and_promises_a_notice(
+    mongo: MongoConversionStore,
+) -> None:
     own = await mongo.add(new_conversion())
 
     await change(mongo, own, Started(3, START), FAILED, Notified())
 
-    assert await promised(mongo) == [
-        (wire.REQUESTS_TOPIC, "ConversionRequested"),
-        (wire.NOTIFICATIONS_TOPIC, "NotificationRequested"),
-    ]
+    assert await promised(mongo) == [(wire.NOTIFICATIONS_TOPIC, "NotificationRequested")]
 
 
 async def test_reminders_do_not_pile_up_while_the_bus_is_away(mongo: MongoConversionStore) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import itertools
 
 import pytest
-from gateway_fakes import AUDIO, CountingWaker, InMemoryConversionStore, new_conversion
+from gateway_fakes import AUDIO, InMemoryConversionStore, new_conversion
+from gateway_world import Kept, World
 
 from gateway_service.domain import (
+    Awaited,
     Conversion,
     ConversionId,
     Notified,
@@ -16,25 +18,10 @@ from gateway_service.domain import (
     State,
     Succeeded,
 )
-from gateway_service.use_cases.follow import MAX_REMIND_SECONDS, ApplyChange, Reminder
-from tonearm_chassis.testing.clock import START, FakeClock
+from gateway_service.use_cases.follow import MAX_REMIND_SECONDS
+from tonearm_chassis.testing.clock import START
 
 SUCCEEDED = Succeeded(1, AUDIO, START)
-
-
-class World:
-    """The use cases over fakes."""
-
-    def __init__(self) -> None:
-        """Put them together."""
-        self.clock = FakeClock()
-        self.conversions = InMemoryConversionStore()
-        self.relay = CountingWaker()
-        self.apply = ApplyChange(self.conversions, self.relay, self.clock)
-        self.reminder = Reminder(self.conversions, self.relay, self.clock, 10.0)
-
-    def reminders(self, what: str) -> int:
-        return sum(promise == what for _, promise in self.conversions.promised)
 
 
 class RacingStore(InMemoryConversionStore):
@@ -63,7 +50,7 @@ async def test_a_second_delivery_of_the_same_event_asks_for_no_second_notice(wor
         await world.apply(own.id, SUCCEEDED)
 
     assert world.conversions.rows[own.id].state is State.SUCCEEDED
-    assert world.reminders("notification") == 1
+    assert world.conversions.asked(Awaited.NOTICE) == 1
 
 
 async def test_news_of_a_conversion_that_is_gone_is_dropped(world: World) -> None:
@@ -73,11 +60,10 @@ async def test_news_of_a_conversion_that_is_gone_is_dropped(world: World) -> Non
 
 
 async def test_of_two_that_apply_at_once_neither_is_lost() -> None:
-    world = World()
-    world.conversions = RacingStore()
+    world = World(Kept(RacingStore()))
     own = await world.conversions.add(new_conversion())
 
-    await ApplyChange(world.conversions, world.relay, world.clock)(own.id, SUCCEEDED)
+    await world.apply(own.id, SUCCEEDED)
 
     ended = world.conversions.rows[own.id]
     assert (ended.state, ended.revision) == (State.SUCCEEDED, 2)
@@ -86,9 +72,9 @@ async def test_of_two_that_apply_at_once_neither_is_lost() -> None:
 async def test_a_conversion_that_shows_signs_of_life_is_left_alone(world: World) -> None:
     own = await world.conversions.add(new_conversion())
 
-    world.clock.advance(9)
+    world.kept.clock.advance(9)
     await world.apply(own.id, Started(1, START))
-    world.clock.advance(9)
+    world.kept.clock.advance(9)
 
     assert await world.reminder.sweep() == 0
 
@@ -96,10 +82,10 @@ async def test_a_conversion_that_shows_signs_of_life_is_left_alone(world: World)
 async def test_a_silent_conversion_is_asked_for_again(world: World) -> None:
     await world.conversions.add(new_conversion())
 
-    world.clock.advance(11)
+    world.kept.clock.advance(11)
 
     assert await world.reminder.sweep() == 1
-    assert world.reminders("conversion") == 2
+    assert world.conversions.asked(Awaited.OUTCOME) == 2
     assert world.relay.count == 1
 
 
@@ -108,7 +94,7 @@ async def test_pauses_between_reminders_double_up_to_a_limit(world: World) -> No
     times = []
 
     for second in range(1, 2000):
-        world.clock.advance(1)
+        world.kept.clock.advance(1)
         if await world.reminder.sweep():
             times.append(second)
 
@@ -122,10 +108,10 @@ async def test_a_notice_is_asked_for_until_it_is_acknowledged(world: World) -> N
     own = await world.conversions.add(new_conversion())
     await world.apply(own.id, SUCCEEDED)
 
-    world.clock.advance(11)
+    world.kept.clock.advance(11)
     await world.reminder.sweep()
     await world.apply(own.id, Notified())
-    world.clock.advance(10_000)
+    world.kept.clock.advance(10_000)
     await world.reminder.sweep()
 
-    assert world.reminders("notification") == 2
+    assert world.conversions.asked(Awaited.NOTICE) == 2

@@ -9,10 +9,10 @@ from gateway_fakes import (
     ADA,
     AUDIO,
     EVE,
-    InMemoryAudioStore,
     InMemoryConversionStore,
     new_conversion,
 )
+from gateway_stores import InMemoryAudioStore
 
 from gateway_service.domain import (
     AudioNotReady,
@@ -160,7 +160,7 @@ async def test_the_audio_goes_to_its_owner_only(
     ended = own.after(NEWS[-1], START)
     assert ended is not None
     await conversions.replace(own, ended)
-    download = DownloadAudio(get, InMemoryAudioStore())
+    download = DownloadAudio(get, InMemoryAudioStore(), FakeClock())
 
     result = await download(ADA.account_id, own.id)
 
@@ -176,4 +176,4 @@ async def test_audio_that_is_not_there_yet_is_refused(
     own = await conversions.add(new_conversion())
 
     with pytest.raises(AudioNotReady):
-        await DownloadAudio(get, InMemoryAudioStore())(ADA.account_id, own.id)
+        await DownloadAudio(get, InMemoryAudioStore(), FakeClock())(ADA.account_id, own.id)

@@ -7,13 +7,9 @@ from collections.abc import AsyncIterable, AsyncIterator, Awaitable
 
 import grpc
 import pytest
-from gateway_fakes import (
-    AUDIO,
-    CountingWaker,
-    InMemoryAudioStore,
-    InMemoryConversionStore,
-    InMemoryVideoStore,
-)
+from gateway_fakes import AUDIO, InMemoryConversionStore
+from gateway_stores import InMemoryAudioStore
+from gateway_world import World
 from google.api import httpbody_pb2
 from google.protobuf.json_format import ParseDict
 
@@ -21,13 +17,7 @@ from gateway_service import rpc
 from gateway_service.__main__ import bindings
 from gateway_service.adapters.packaged_page import PackagedPage
 from gateway_service.domain import ConversionId, Succeeded
-from gateway_service.use_cases.read import (
-    DownloadAudio,
-    GetConversion,
-    ListConversions,
-    WatchConversion,
-)
-from gateway_service.use_cases.upload import UploadVideo
+from gateway_service.use_cases.read import ListConversions, WatchConversion
 from tonearm.gateway.v1 import (
     audio_pb2,
     audio_pb2_grpc,
@@ -86,25 +76,31 @@ def eve(issuer: TokenIssuer) -> Metadata:
 
 
 @pytest.fixture
-def store() -> InMemoryConversionStore:
-    return InMemoryConversionStore()
+def world() -> World:
+    return World(clock=SystemClock())
 
 
 @pytest.fixture
-def audio() -> InMemoryAudioStore:
-    return InMemoryAudioStore()
+def store(world: World) -> InMemoryConversionStore:
+    return world.conversions
 
 
 @pytest.fixture
-async def gateway(
-    issuer: TokenIssuer, store: InMemoryConversionStore, audio: InMemoryAudioStore
-) -> AsyncIterator[Gateway]:
-    clock, tokens, get = SystemClock(), issuer.verifier(), GetConversion(store)
-    upload = UploadVideo(InMemoryVideoStore(), store, CountingWaker(), clock, 1000)
+def audio(world: World) -> InMemoryAudioStore:
+    return world.audio
+
+
+@pytest.fixture
+async def gateway(issuer: TokenIssuer, world: World) -> AsyncIterator[Gateway]:
+    tokens = issuer.verifier()
+    reading = rpc.Reading(
+        world.get, ListConversions(world.conversions), WatchConversion(world.get, world.clock)
+    )
+    changing = rpc.Changing(world.cancel, world.retry, world.delete)
     services = bindings(
-        rpc.UploadServicer(tokens, upload),
-        rpc.ConversionServicer(tokens, get, ListConversions(store), WatchConversion(get, clock)),
-        rpc.AudioServicer(tokens, DownloadAudio(get, audio)),
+        rpc.UploadServicer(tokens, world.upload),
+        rpc.ConversionServicer(tokens, reading, changing),
+        rpc.AudioServicer(tokens, world.download),
         rpc.PageServicer(PackagedPage()),
     )
     async with serving(services, rpc.TABLE) as channel:

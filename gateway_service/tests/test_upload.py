@@ -3,52 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import uuid
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from typing import Any
 
 import pytest
-from gateway_fakes import ADA, EVE, CountingWaker, InMemoryConversionStore, InMemoryVideoStore
+from gateway_fakes import ADA, EVE
+from gateway_world import IDLE_SECONDS, SHA256, VIDEO, World, declared, pieces
 
 from gateway_service import domain
-from gateway_service.domain import Refusal, State
-from gateway_service.use_cases.upload import Declaration, UploadVideo
+from gateway_service.domain import Awaited, Refusal, State
+from gateway_service.use_cases.upload import Declaration
 from tonearm_chassis.errors import Outage
-from tonearm_chassis.testing.clock import FakeClock
 
-VIDEO = b"0123456789" * 10
-SHA256 = hashlib.sha256(VIDEO).hexdigest()
 REQUEST_ID = str(uuid.uuid4())
-
-
-class World:
-    """The use case over fakes."""
-
-    def __init__(self) -> None:
-        """Put it together; videos have at most 1000 bytes."""
-        self.videos = InMemoryVideoStore()
-        self.conversions = InMemoryConversionStore()
-        self.relay = CountingWaker()
-        self.upload = UploadVideo(self.videos, self.conversions, self.relay, FakeClock(), 1000)
-
-    def is_empty(self) -> bool:
-        return not (self.videos.videos or self.videos.open or self.conversions.rows)
 
 
 @pytest.fixture
 def world() -> World:
     return World()
-
-
-async def pieces(video: bytes = VIDEO, size: int = 7) -> AsyncIterator[bytes]:
-    for start in range(0, len(video), size):
-        yield video[start : start + size]
-
-
-def declared(**changes: Any) -> Declaration:  # noqa: ANN401 - dataclasses.replace takes any field
-    return replace(Declaration("holiday.mp4", size_bytes=len(VIDEO)), **changes)
 
 
 async def test_a_whole_video_becomes_a_queued_conversion_and_a_promise(world: World) -> None:
@@ -57,7 +30,7 @@ async def test_a_whole_video_becomes_a_queued_conversion_and_a_promise(world: Wo
     assert conversion.state is State.QUEUED
     assert (conversion.video.sha256, conversion.video.size_bytes) == (SHA256, len(VIDEO))
     assert world.videos.videos == {conversion.video.id: VIDEO}
-    assert world.conversions.promised == [(conversion.id, "conversion")]
+    assert world.conversions.promised == [(conversion.id, Awaited.OUTCOME)]
     assert world.relay.count == 1
 
 
@@ -115,6 +88,8 @@ async def test_a_store_that_goes_away_leaves_no_conversion(world: World) -> None
 
     with pytest.raises(Outage):
         await world.upload(ADA, declared(), pieces())
+    world.videos.away = False
+    await world.swept(seconds=IDLE_SECONDS)
 
     assert world.is_empty()
 
@@ -146,6 +121,7 @@ async def test_a_repeated_request_gives_the_first_conversion_and_keeps_one_video
 
     again = await world.upload(ADA, declared(request_id=REQUEST_ID.upper()), pieces())
 
+    await world.swept()
     assert again == first
     assert list(world.videos.videos) == [first.video.id]
     assert len(world.conversions.promised) == 1
@@ -160,6 +136,7 @@ async def test_a_request_id_with_other_options_is_refused(
     with pytest.raises(domain.RequestIdReused):
         await world.upload(ADA, declared(request_id=REQUEST_ID, **changed), pieces())
 
+    await world.swept()
     assert list(world.videos.videos) == [first.video.id]
 
 

@@ -10,6 +10,7 @@ UPLOADED_BYTES = Counter(
 DOWNLOADED_BYTES = Counter(
     "tonearm_gateway_downloaded_bytes_total", "Bytes of audio that were read from the store."
 )
+SWEPT = Counter("tonearm_gateway_swept_total", "Things that nobody needed any more.", ["what"])
 CONVERSIONS = Counter(
     "tonearm_gateway_conversions_total", "Conversions by the state they reached.", ["state"]
 )

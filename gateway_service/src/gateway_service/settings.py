@@ -19,3 +19,19 @@ class Settings(KafkaSettings):
     remind_seconds: float = Field(
         10.0, gt=0, description="how long a conversion may be silent before it is asked for again"
     )
+    video_retention_hours: float = Field(
+        24.0, gt=0, description="how long a video is kept for a retry after its last conversion"
+    )
+    audio_retention_days: float = Field(30.0, gt=0, description="how long an MP3 is kept")
+    request_memory_hours: float = Field(
+        24.0, gt=0, description="how long a `request_id` is known after its conversion was deleted"
+    )
+    upload_idle_seconds: float = Field(
+        3600.0, gt=0, description="how long an upload may stand still before it is thrown away"
+    )
+    orphan_age_seconds: float = Field(
+        3600.0, gt=0, description="how old bytes that belong to nothing are when they are deleted"
+    )
+    sweep_seconds: float = Field(
+        60.0, gt=0, description="how often what is not needed any more is thrown away"
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -11,17 +11,21 @@ from gateway_service.domain import (
     AccountId,
     Audio,
     AudioId,
+    Awaited,
     Conversion,
     ConversionId,
     Owner,
     PageStart,
+    Retention,
     Video,
     VideoId,
+    never_inserted,
+    upload_fingerprint,
 )
-from tonearm_chassis.errors import Outage
 from tonearm_chassis.testing.clock import START
 
 REMIND = timedelta(seconds=10)
+RETENTION = Retention(video=timedelta(hours=24), audio=timedelta(days=30))
 ADA = Owner(AccountId("ada"), "ada@example.org")
 EVE = Owner(AccountId("eve"), "eve@example.org")
 AUDIO = Audio(
@@ -39,94 +43,41 @@ AUDIO = Audio(
 def new_conversion(owner: Owner = ADA, *, age: float = 0.0, request_id: str = "") -> Conversion:
     """Make a QUEUED conversion that was created `age` seconds before the clock's start."""
     moment = START - timedelta(seconds=age)
+    video = Video(VideoId(uuid.uuid4().hex), "holiday.mp4", 1000, "cd" * 32)
     return Conversion(
         id=ConversionId(uuid.uuid4().hex),
         owner=owner,
-        video=Video(VideoId(uuid.uuid4().hex), "holiday.mp4", 1000, "cd" * 32),
+        video=video,
         bitrate_kbps=192,
         create_time=moment,
         sign_time=moment,
         request_id=request_id,
+        fingerprint=upload_fingerprint(video, 192),
     )
 
 
-class InMemoryVideoStore:
-    """A `VideoStore` in a dictionary; `open` counts sinks neither committed nor aborted."""
-
-    def __init__(self) -> None:
-        """Begin empty and reachable."""
-        self.videos: dict[VideoId, bytes] = {}
-        self.open = 0
-        self.away = False
-        self.undeletable = False
-
-    def begin(self, video_id: VideoId) -> InMemoryVideoSink:
-        self.open += 1
-        return InMemoryVideoSink(self, video_id)
-
-    async def delete(self, video_id: VideoId) -> None:
-        if self.undeletable:
-            raise Outage("videos: away")
-        self.videos.pop(video_id, None)
-
-
-class InMemoryVideoSink:
-    """A `VideoSink` into an `InMemoryVideoStore`."""
-
-    def __init__(self, store: InMemoryVideoStore, video_id: VideoId) -> None:
-        """Collect the pieces of one video."""
-        self._store = store
-        self._video_id = video_id
-        self._pieces: list[bytes] = []
-
-    async def write(self, piece: bytes) -> None:
-        if self._store.away:
-            raise Outage("videos: away")
-        self._pieces.append(piece)
-
-    async def commit(self) -> None:
-        self._store.open -= 1
-        self._store.videos[self._video_id] = b"".join(self._pieces)
-
-    async def abort(self) -> None:
-        self._store.open -= 1
-        if self._store.away:
-            raise Outage("videos: away")
-        self._store.videos.pop(self._video_id, None)
-
-
-class InMemoryAudioStore:
-    """An `AudioStore` in a dictionary."""
-
-    def __init__(self) -> None:
-        """Begin with one MP3."""
-        self.audio = {AUDIO.id: b"hello sound"}
-        self.away = False
-
-    async def read(self, audio_id: AudioId) -> AsyncIterator[bytes]:
-        if self.away:
-            raise Outage("audio: away")
-        for byte in self.audio[audio_id]:
-            yield bytes([byte])
-
-
 class InMemoryConversionStore:
-    """A `ConversionStore` in a dictionary; `promised` lists (conversion id, what) pairs."""
+    """A `ConversionStore` and `ConversionRecords` in a dictionary.
+
+    `promised` lists what was asked for, in the order in which it was.
+    """
 
     def __init__(self) -> None:
         """Begin empty."""
         self.rows: dict[ConversionId, Conversion] = {}
         self.due: dict[ConversionId, datetime | None] = {}
-        self.promised: list[tuple[ConversionId, str]] = []
+        self.promised: list[tuple[ConversionId, Awaited]] = []
 
     async def add(self, conversion: Conversion) -> Conversion:
+        if conversion.id in self.rows:
+            return self.rows[conversion.id]
         for row in self.rows.values():
             same_owner = row.owner.account_id == conversion.owner.account_id
             if same_owner and row.request_id and row.request_id == conversion.request_id:
                 return row
         self.rows[conversion.id] = conversion
         self.due[conversion.id] = conversion.sign_time + REMIND
-        self.promised.append((conversion.id, "conversion"))
+        self._promise(conversion, conversion.awaited)
         return conversion
 
     async def find(self, conversion_id: ConversionId) -> Conversion | None:
@@ -136,12 +87,24 @@ class InMemoryConversionStore:
         self, account_id: AccountId, conversion_id: ConversionId
     ) -> Conversion | None:
         found = self.rows.get(conversion_id)
-        return found if found and found.owner.account_id == account_id else None
+        if found is None or found.is_deleted or found.owner.account_id != account_id:
+            return None
+        return found
+
+    async def find_request(self, account_id: AccountId, request_id: str) -> Conversion | None:
+        for row in self.rows.values():
+            if (row.owner.account_id, row.request_id) == (account_id, request_id):
+                return row
+        return None
 
     async def page(
         self, account_id: AccountId, size: int, start: PageStart | None
     ) -> Sequence[Conversion]:
-        own = [row for row in self.rows.values() if row.owner.account_id == account_id]
+        own = [
+            row
+            for row in self.rows.values()
+            if row.owner.account_id == account_id and not row.is_deleted
+        ]
         own.sort(key=lambda row: (row.create_time, row.id), reverse=True)
         if start is not None:
             after = (start.create_time, start.id)
@@ -152,9 +115,8 @@ class InMemoryConversionStore:
         if self.rows[old.id].revision != old.revision:
             return False
         self.rows[old.id] = replace(new, revision=old.revision + 1)
-        self.due[old.id] = None if new.is_final and new.notified else new.sign_time + REMIND
-        if new.is_final and not old.is_final:
-            self.promised.append((old.id, "notification"))
+        self.due[old.id] = new.sign_time + REMIND if new.awaited else None
+        self._promise(new, new.awaited - old.awaited)
         return True
 
     async def silent(self, now: datetime, limit: int) -> Sequence[Conversion]:
@@ -167,7 +129,66 @@ class InMemoryConversionStore:
             return
         self.rows[row.id] = replace(row, reminders=row.reminders + 1, revision=row.revision + 1)
         self.due[row.id] = now + pause
-        self.promised.append((row.id, "notification" if row.is_final else "conversion"))
+        self._promise(row, row.awaited)
+
+    async def rush(self, now: datetime) -> None:
+        self.due = {key: time and min(time, now) for key, time in self.due.items()}
+
+    def asked(self, awaited: Awaited) -> int:
+        return sum(each is awaited for _, each in self.promised)
+
+    def _promise(self, conversion: Conversion, awaited: Collection[Awaited]) -> None:
+        self.promised += [(conversion.id, each) for each in awaited]
+
+    async def unkept(self, limit: int) -> Sequence[Conversion]:
+        ended = [row for row in self.rows.values() if row.is_final and not row.video_expire_time]
+        return ended[:limit]
+
+    async def forestall(self, conversion_id: ConversionId, now: datetime) -> bool:
+        self.rows.setdefault(conversion_id, never_inserted(conversion_id, now))
+        return self.rows[conversion_id].is_deleted
+
+    async def done_with_video(self, now: datetime, limit: int) -> Sequence[Conversion]:
+        return [
+            row
+            for row in self.rows.values()
+            if not row.video_released and row.video_expire_time and row.video_expire_time <= now
+        ][:limit]
+
+    async def video_released(self, conversion: Conversion) -> None:
+        row = self.rows[conversion.id]
+        self.rows[conversion.id] = replace(row, video_released=True)
+
+    async def done_with_audio(self, now: datetime, limit: int) -> Sequence[Conversion]:
+        return [
+            row
+            for row in self.rows.values()
+            if not row.audio_expired and row.audio_expire_time and row.audio_expire_time <= now
+        ][:limit]
+
+    async def audio_deleted(self, conversion: Conversion) -> None:
+        self.rows[conversion.id] = replace(self.rows[conversion.id], audio_expired=True)
+
+    async def forgettable(self, before: datetime, limit: int) -> Sequence[Conversion]:
+        return [
+            row
+            for row in self.rows.values()
+            if row.delete_time
+            and row.delete_time <= before
+            and row.video_released
+            and not row.awaited
+        ][:limit]
+
+    async def forget(self, conversion: Conversion) -> None:
+        self.rows.pop(conversion.id, None)
+        self.due.pop(conversion.id, None)
+
+    async def users(self, video_id: VideoId) -> Sequence[ConversionId]:
+        return [
+            row.id
+            for row in self.rows.values()
+            if row.video.id == video_id and not row.video_released
+        ]
 
 
 class CountingWaker:

@@ -1,4 +1,4 @@
-"""Between conversions and their MongoDB documents."""
+"""Between conversions and their MongoDB documents; reads those of version 0.1, too."""
 
 from __future__ import annotations
 
@@ -13,9 +13,11 @@ from gateway_service.domain import (
     ConversionId,
     Failure,
     Owner,
+    Party,
     State,
     Video,
     VideoId,
+    upload_fingerprint,
 )
 from tonearm_chassis.mongo import Document
 
@@ -49,6 +51,14 @@ def to_document(conversion: Conversion) -> Document:
         "reminders": conversion.reminders,
         "notified": conversion.notified,
         "request_id": conversion.request_id,
+        "fingerprint": conversion.fingerprint,
+        "retry_of": conversion.retry_of,
+        "video_expire_time": conversion.video_expire_time,
+        "video_released": conversion.video_released,
+        "audio_expire_time": conversion.audio_expire_time,
+        "audio_expired": conversion.audio_expired,
+        "delete_time": conversion.delete_time,
+        "confirmed": sorted(party.value for party in conversion.confirmed),
     }
 
 
@@ -57,12 +67,7 @@ def from_document(document: Document) -> Conversion:
     return Conversion(
         id=ConversionId(document["_id"]),
         owner=Owner(AccountId(document["account_id"]), document["email"]),
-        video=Video(
-            id=VideoId(document["video"]["id"]),
-            filename=document["video"]["filename"],
-            size_bytes=document["video"]["size_bytes"],
-            sha256=document["video"]["sha256"],
-        ),
+        video=_video(document),
         bitrate_kbps=document["bitrate_kbps"],
         create_time=document["create_time"],
         sign_time=document["sign_time"],
@@ -77,7 +82,27 @@ def from_document(document: Document) -> Conversion:
         reminders=document["reminders"],
         notified=document["notified"],
         request_id=document["request_id"],
+        fingerprint=_fingerprint(document),
+        retry_of=document.get("retry_of"),
+        video_expire_time=document.get("video_expire_time"),
+        video_released=document.get("video_released", False),
+        audio_expire_time=document.get("audio_expire_time"),
+        audio_expired=document.get("audio_expired", False),
+        delete_time=document.get("delete_time"),
+        confirmed=frozenset(Party(name) for name in document.get("confirmed", ())),
     )
+
+
+def _video(document: Document) -> Video:
+    stored = document["video"]
+    return Video(VideoId(stored["id"]), stored["filename"], stored["size_bytes"], stored["sha256"])
+
+
+def _fingerprint(document: Document) -> str:
+    stored: str | None = document.get("fingerprint")
+    if stored is None:  # version 0.1 compared the fields
+        return upload_fingerprint(_video(document), document["bitrate_kbps"])
+    return stored
 
 
 def _audio_document(audio: Audio) -> dict[str, Any]:

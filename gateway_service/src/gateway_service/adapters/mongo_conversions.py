@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,7 +13,7 @@ from pymongo.errors import DuplicateKeyError
 
 from gateway_service import metrics, wire
 from gateway_service.adapters.conversion_documents import from_document, to_document
-from gateway_service.domain import AccountId, Conversion, ConversionId, PageStart
+from gateway_service.domain import AccountId, Awaited, Conversion, ConversionId, PageStart
 from tonearm_chassis.mongo import Document, outages
 from tonearm_chassis.outbox import MongoOutbox, entry_document
 
@@ -48,17 +48,20 @@ class MongoConversionStore:
 
     async def add(self, conversion: Conversion) -> Conversion:
         """Insert conversion and outbox entry."""
-        promised = wire.requested_event(conversion, conversion.create_time)
         document = {
             **to_document(conversion),
             "remind_time": conversion.sign_time + self._silence,
-            "outbox": [entry_document(wire.REQUESTS_TOPIC, promised)],
+            "outbox": _promises(conversion, conversion.awaited, conversion.create_time),
         }
         try:
             with outages():
                 await self._collection.insert_one(document)
         except DuplicateKeyError:
-            first = await self._find(_taken_by(conversion))
+            # Itself, if the driver repeats an insert whose answer was lost, and a store that was
+            # killed in between does not know the repeat for one; or the tombstone in its place.
+            first = await self.find(conversion.id)
+            if first is None and conversion.request_id:
+                first = await self.find_request(conversion.owner.account_id, conversion.request_id)
             if first is None:
                 raise
             return first
@@ -72,13 +75,19 @@ class MongoConversionStore:
         self, account_id: AccountId, conversion_id: ConversionId
     ) -> Conversion | None:
         """Find by id and owner in one query."""
-        return await self._find({"_id": conversion_id, "account_id": account_id})
+        return await self._find(
+            {"_id": conversion_id, "account_id": account_id, "delete_time": None}
+        )
+
+    async def find_request(self, account_id: AccountId, request_id: str) -> Conversion | None:
+        """Find by the pair that is unique."""
+        return await self._find({"account_id": account_id, "request_id": request_id})
 
     async def page(
         self, account_id: AccountId, size: int, start: PageStart | None
     ) -> Sequence[Conversion]:
         """Read a page off the index."""
-        query: dict[str, Any] = {"account_id": account_id}
+        query: dict[str, Any] = {"account_id": account_id, "delete_time": None}
         if start is not None:
             query["$or"] = [
                 {"create_time": {"$lt": start.create_time}},
@@ -99,13 +108,13 @@ class MongoConversionStore:
         changed = to_document(new)
         del changed["_id"]
         update: dict[str, Any] = {"$set": {**changed, "revision": old.revision + 1}}
-        if new.is_final and new.notified:
-            update["$unset"] = {"remind_time": ""}
-        else:
+        if new.awaited:
             update["$set"]["remind_time"] = new.sign_time + self._silence
-        if ended:
-            promised = wire.notification_event(new, new.sign_time)
-            update["$push"] = {"outbox": entry_document(wire.NOTIFICATIONS_TOPIC, promised)}
+        else:
+            update["$unset"] = {"remind_time": ""}
+        if owed := new.awaited - old.awaited:
+            # What was promised before is overtaken; and a tombstone must not name anybody.
+            update["$set"]["outbox"] = _promises(new, owed, new.sign_time)
         with outages():
             result = await self._collection.update_one(
                 {"_id": old.id, "revision": old.revision}, update
@@ -126,13 +135,7 @@ class MongoConversionStore:
         return [from_document(each) for each in documents]
 
     async def remind(self, conversion: Conversion, now: datetime, pause: timedelta) -> None:
-        """Push the event that should have had an effect by now; keep only one unsent."""
-        if conversion.is_final:
-            topic = wire.NOTIFICATIONS_TOPIC
-            promised = wire.notification_event(conversion, now)
-        else:
-            topic = wire.REQUESTS_TOPIC
-            promised = wire.requested_event(conversion, now)
+        """Promise what should have had an effect by now; keep only one of each unsent."""
         with outages():
             await self._collection.update_one(
                 {"_id": conversion.id, "revision": conversion.revision},
@@ -141,9 +144,16 @@ class MongoConversionStore:
                         "remind_time": now + pause,
                         "reminders": conversion.reminders + 1,
                         "revision": conversion.revision + 1,
-                        "outbox": [entry_document(topic, promised)],
+                        "outbox": _promises(conversion, conversion.awaited, now),
                     }
                 },
+            )
+
+    async def rush(self, now: datetime) -> None:
+        """Write one time into all that have a later one."""
+        with outages():
+            await self._collection.update_many(
+                {"remind_time": {"$gt": now}}, {"$set": {"remind_time": now}}
             )
 
     async def _find(self, query: dict[str, Any]) -> Conversion | None:
@@ -152,10 +162,11 @@ class MongoConversionStore:
         return None if document is None else from_document(document)
 
 
-def _taken_by(conversion: Conversion) -> dict[str, Any]:
-    """Ask for what kept a conversion from being inserted."""
-    if conversion.request_id:
-        return {"account_id": conversion.owner.account_id, "request_id": conversion.request_id}
-    # Itself: the driver repeats an insert whose answer was lost, and a store that was killed in
-    # between does not know the repeat for one.
-    return {"_id": conversion.id}
+def _promises(
+    conversion: Conversion, awaited: Collection[Awaited], now: datetime
+) -> list[Document]:
+    """Write the outbox entries that ask for these."""
+    return [
+        entry_document(*wire.promise(conversion, each, now))
+        for each in sorted(awaited, key=lambda each: each.value)
+    ]

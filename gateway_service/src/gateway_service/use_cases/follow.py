@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from gateway_service.domain import Change, Conversion, ConversionId
+from gateway_service.domain import Change, Conversion, ConversionId, Retention
 from gateway_service.ports import ConversionStore, Waker
+from gateway_service.use_cases.wakeful import Alarm
 from tonearm_chassis.clock import Clock
 from tonearm_chassis.errors import Outage
 from tonearm_chassis.logs import get_log
@@ -21,11 +22,14 @@ MAX_REMIND_SECONDS = 300.0
 class ApplyChange:
     """Apply news of a conversion."""
 
-    def __init__(self, conversions: ConversionStore, relay: Waker, clock: Clock) -> None:
-        """Keep conversions in `conversions`."""
+    def __init__(
+        self, conversions: ConversionStore, relay: Waker, clock: Clock, retention: Retention
+    ) -> None:
+        """Keep conversions in `conversions`, and the files of those that end for `retention`."""
         self._conversions = conversions
         self._relay = relay
         self._clock = clock
+        self._retention = retention
 
     async def __call__(self, conversion_id: ConversionId, change: Change) -> None:
         """Apply `change` unless it is old news; a repeat changes nothing.
@@ -40,6 +44,8 @@ class ApplyChange:
             new = old.after(change, self._clock.now())
             if new is None:
                 return
+            if new.is_final and not old.is_final:
+                new = new.kept(self._retention)
             if await self._conversions.replace(old, new):
                 break
         if new.is_final and not old.is_final:
@@ -48,7 +54,7 @@ class ApplyChange:
 
 
 class Reminder:
-    """A `Background` that asks again for whatever shows no sign of life.
+    """A `Background` that asks again for whatever somebody else still owes.
 
     So a wiped broker, a lost message and a dead worker are the same case.
     """
@@ -61,30 +67,37 @@ class Reminder:
         self._relay = relay
         self._clock = clock
         self._remind_seconds = remind_seconds
+        self._alarm = Alarm()
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Look around every second until `stopping` is set."""
         while not stopping.is_set():
             try:
-                await self.sweep()
+                while await self.sweep() and not stopping.is_set():
+                    pass
             except Outage as error:
                 log.warning("reminder_waits", cause=str(error))
-            try:
-                await asyncio.wait_for(stopping.wait(), SWEEP_SECONDS)
-            except TimeoutError:
-                continue
+            await self._alarm.wait(stopping, SWEEP_SECONDS)
+
+    async def rush(self) -> None:
+        """Ask at once for all that is owed: the broker has lost what was on its way."""
+        await self._conversions.rush(self._clock.now())
+        log.warning("everything_is_due")
+        self._alarm.wake()
 
     async def sweep(self) -> int:
-        """Remind everything that is due; tell how many that was."""
+        """Remind a batch of what is due; tell how many that was."""
         now = self._clock.now()
         due = await self._conversions.silent(now, BATCH)
-        for conversion in due:
-            pause = timedelta(seconds=self._pause(conversion))
-            await self._conversions.remind(conversion, now, pause)
-            log.info("conversion_reminded", conversion_id=conversion.id)
+        await asyncio.gather(*(self._remind(each, now) for each in due))
         if due:
             self._relay.wake()
         return len(due)
+
+    async def _remind(self, conversion: Conversion, now: datetime) -> None:
+        pause = timedelta(seconds=self._pause(conversion))
+        await self._conversions.remind(conversion, now, pause)
+        log.info("conversion_reminded", conversion_id=conversion.id)
 
     def _pause(self, conversion: Conversion) -> float:
         # Doubling, so that a long queue is not swamped with repeats of its own requests.

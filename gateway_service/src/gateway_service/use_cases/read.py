@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from gateway_service.domain import (
     AccountId,
     Audio,
+    AudioExpired,
     AudioNotReady,
     Conversion,
     ConversionId,
@@ -16,7 +17,7 @@ from gateway_service.domain import (
     PageStart,
     UnknownConversion,
 )
-from gateway_service.ports import AudioStore, ConversionStore
+from gateway_service.ports import AudioStore, ConversionStore, MissingAudio
 from tonearm_chassis.clock import Clock
 from tonearm_chassis.errors import Outage
 
@@ -109,16 +110,38 @@ class Download:
 class DownloadAudio:
     """Hand an MP3 to its owner."""
 
-    def __init__(self, get: GetConversion, audio: AudioStore) -> None:
+    def __init__(self, get: GetConversion, audio: AudioStore, clock: Clock) -> None:
         """Read from `audio`."""
         self._get = get
         self._audio = audio
+        self._clock = clock
 
     async def __call__(self, account_id: AccountId, conversion_id: ConversionId) -> Download:
-        """Open the MP3; raise `UnknownConversion` or `AudioNotReady`."""
+        """Open the MP3; raise `UnknownConversion`, `AudioNotReady` or `AudioExpired`.
+
+        The pieces raise the same if it goes while it is being read.
+        """
+        conversion, audio = await self._find(account_id, conversion_id)
+        return Download(conversion.audio_filename, audio, self._pieces(conversion, audio))
+
+    async def _find(
+        self, account_id: AccountId, conversion_id: ConversionId
+    ) -> tuple[Conversion, Audio]:
         conversion = await self._get(account_id, conversion_id)
         if conversion.audio is None:
             message = f"the conversion is {conversion.state.value}; there is no audio to download"
             raise AudioNotReady(message)
-        pieces = self._audio.read(conversion.audio.id)
-        return Download(conversion.audio_filename, conversion.audio, pieces)
+        expire_time = conversion.audio_expire_time
+        if expire_time is not None and expire_time <= self._clock.now():
+            message = "the audio is kept no longer; upload the video again"
+            raise AudioExpired(message)
+        return conversion, conversion.audio
+
+    async def _pieces(self, conversion: Conversion, audio: Audio) -> AsyncIterator[bytes]:
+        try:
+            async for piece in self._audio.read(audio.id):
+                yield piece
+        except MissingAudio:
+            # It may have been deleted, or have expired, since it was found.
+            await self._find(conversion.owner.account_id, conversion.id)
+            raise

@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import re
 import uuid
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from gateway_service.domain import (
@@ -17,25 +17,24 @@ from gateway_service.domain import (
     EmptyVideo,
     IncompleteVideo,
     InvalidBitrate,
-    InvalidRequestId,
     InvalidSHA256,
     LengthMismatch,
     LengthRequired,
     Owner,
-    RequestIdReused,
     Video,
     VideoId,
     VideoTooLarge,
     safe_filename,
+    upload_fingerprint,
 )
-from gateway_service.ports import ConversionStore, VideoSink, VideoStore, Waker
+from gateway_service.ports import VideoLedger, VideoSink, VideoStore
+from gateway_service.use_cases.request import RequestConversion, cleaned, normal_request_id
 from tonearm_chassis.clock import Clock
 from tonearm_chassis.errors import Outage
-from tonearm_chassis.logs import get_log
-
-log = get_log(__name__)
 
 SHA256 = re.compile(r"[0-9a-f]{64}")
+# Of the time after which a silent upload is given up: how often one that is not silent says so.
+TOUCH_SHARE = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,23 +48,31 @@ class Declaration:
     request_id: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How large a video may be, and how long no byte of it may come."""
+
+    max_bytes: int
+    idle_seconds: float
+
+
 class UploadVideo:
     """Store a video and request its conversion."""
 
     def __init__(
         self,
         videos: VideoStore,
-        conversions: ConversionStore,
-        relay: Waker,
+        ledger: VideoLedger,
+        request: RequestConversion,
         clock: Clock,
-        max_bytes: int,
+        limits: Limits,
     ) -> None:
-        """Take videos of at most `max_bytes`."""
+        """Take videos within `limits` into `videos`."""
         self._videos = videos
-        self._conversions = conversions
-        self._relay = relay
+        self._ledger = ledger
+        self._request = request
         self._clock = clock
-        self._max_bytes = max_bytes
+        self._limits = limits
 
     async def __call__(
         self, owner: Owner, declaration: Declaration, pieces: AsyncIterator[bytes]
@@ -73,20 +80,23 @@ class UploadVideo:
         """Give the QUEUED conversion, once video and request are stored for good.
 
         A repeat with the same `request_id` gives the first one's conversion. Raises a refusal if
-        the declaration is bad or the bytes do not match it; then nothing stays stored, unless the
-        store goes away meanwhile.
+        the declaration is bad or the bytes do not match it; then nothing stays stored, or, if the
+        store is away by then, not for long.
         """
         declared = self._checked(declaration)
         video_id = VideoId(uuid.uuid4().hex)
+        user = ConversionId(uuid.uuid4().hex)
+        await self._ledger.begin(video_id, self._clock.now())
         sink = self._videos.begin(video_id)
         try:
             video = await self._receive(video_id, sink, declared, pieces)
             await sink.commit()
+            _check_alive(alive=await self._ledger.store(video, user, self._clock.now()))
         except BaseException:
             # Shielded: a cancelled call must still clean up behind itself.
-            await asyncio.shield(_cleaned(sink.abort()))
+            await asyncio.shield(cleaned(self._throw_away(sink, video_id)))
             raise
-        return await self._request(owner, declared, video)
+        return await self._request(self._conversion(user, owner, declared, video))
 
     def _checked(self, declaration: Declaration) -> Declaration:
         if declaration.bitrate_kbps not in BITRATES_KBPS:
@@ -105,12 +115,12 @@ class UploadVideo:
             bitrate_kbps=declaration.bitrate_kbps,
             size_bytes=declaration.size_bytes,
             sha256=sha256,
-            request_id=_normal_request_id(declaration.request_id),
+            request_id=normal_request_id(declaration.request_id),
         )
 
     def _check_size(self, size: int) -> None:
-        if size > self._max_bytes:
-            message = f"videos have at most {self._max_bytes} bytes here"
+        if size > self._limits.max_bytes:
+            message = f"videos have at most {self._limits.max_bytes} bytes here"
             raise VideoTooLarge(message)
 
     async def _receive(
@@ -122,6 +132,7 @@ class UploadVideo:
     ) -> Video:
         digest = hashlib.sha256()
         size = 0
+        touched = self._clock.monotonic()
         async for piece in pieces:
             size += len(piece)
             self._check_size(size)
@@ -130,38 +141,37 @@ class UploadVideo:
                 raise LengthMismatch(message)
             digest.update(piece)
             await sink.write(piece)
+            if self._clock.monotonic() - touched >= self._limits.idle_seconds * TOUCH_SHARE:
+                touched = self._clock.monotonic()
+                _check_alive(alive=await self._ledger.touch(video_id, self._clock.now()))
         # A connection that breaks looks like an end (grpc.aio), so the end must be proven.
         _check_complete(declared, size, digest.hexdigest())
         return Video(video_id, declared.filename, size, digest.hexdigest())
 
-    async def _request(self, owner: Owner, declared: Declaration, video: Video) -> Conversion:
+    async def _throw_away(self, sink: VideoSink, video_id: VideoId) -> None:
+        await sink.abort()
+        # Last, so that whoever is killed in between leaves an entry to the sweeper.
+        await self._ledger.remove(video_id)
+
+    def _conversion(
+        self, conversion_id: ConversionId, owner: Owner, declared: Declaration, video: Video
+    ) -> Conversion:
         now = self._clock.now()
-        conversion = Conversion(
-            id=ConversionId(uuid.uuid4().hex),
+        return Conversion(
+            id=conversion_id,
             owner=owner,
             video=video,
             bitrate_kbps=declared.bitrate_kbps,
             create_time=now,
             sign_time=now,
             request_id=declared.request_id,
+            fingerprint=upload_fingerprint(video, declared.bitrate_kbps),
         )
-        stored = await self._conversions.add(conversion)
-        if stored.id == conversion.id:
-            self._relay.wake()
-            return stored
-        await _cleaned(self._videos.delete(video.id))
-        if not _same_request(stored, conversion):
-            message = "this request_id was used for another video or other options"
-            raise RequestIdReused(message)
-        return stored
 
 
-async def _cleaned(cleaning: Awaitable[None]) -> None:
-    """Clean up; that the store is away must not hide from the caller what is being answered."""
-    try:
-        await cleaning
-    except Outage as error:
-        log.warning("video_left_behind", cause=str(error))
+def _check_alive(*, alive: bool) -> None:
+    if not alive:
+        raise Outage("gateway: this upload was taken for dead")
 
 
 def _check_complete(declared: Declaration, size: int, sha256: str) -> None:
@@ -174,21 +184,3 @@ def _check_complete(declared: Declaration, size: int, sha256: str) -> None:
     if declared.sha256 and sha256 != declared.sha256:
         message = f"the bytes that arrived have SHA-256 {sha256}; send the video again"
         raise ChecksumMismatch(message)
-
-
-def _normal_request_id(text: str) -> str:
-    if not text:
-        return ""
-    try:
-        return str(uuid.UUID(text))
-    except ValueError:
-        message = "request_id must be a UUID"
-        raise InvalidRequestId(message) from None
-
-
-def _same_request(one: Conversion, other: Conversion) -> bool:
-    return (one.video.sha256, one.video.filename, one.bitrate_kbps) == (
-        other.video.sha256,
-        other.video.filename,
-        other.bitrate_kbps,
-    )

@@ -1,0 +1,106 @@
+"""What can happen to a conversion."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import Enum
+from typing import NewType
+
+AudioId = NewType("AudioId", str)
+
+
+@dataclass(frozen=True, slots=True)
+class Audio:
+    """A finished MP3."""
+
+    id: AudioId
+    size_bytes: int
+    sha256: str
+    duration: timedelta
+    sample_rate_hz: int
+    channels: int
+    peak_dbfs: float
+    engine: str
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why there is no MP3: a reason for programs, a sentence for people."""
+
+    reason: str
+    message: str
+
+
+class Party(Enum):
+    """Who keeps something of a conversion beside the gateway."""
+
+    CONVERTER = "CONVERTER"
+    NOTIFIER = "NOTIFIER"
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A worker took the conversion."""
+
+    fence: int
+    time: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Progressed:
+    """A share of the audio, from 0 to 1, is done."""
+
+    fence: int
+    progress: float
+
+
+@dataclass(frozen=True, slots=True)
+class Succeeded:
+    """The audio is stored and verified."""
+
+    fence: int
+    audio: Audio
+    time: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """There will be no audio."""
+
+    fence: int
+    failure: Failure
+    time: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Notified:
+    """The owner was told, or cannot be told."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cancelled:
+    """The owner called it off."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deleted:
+    """The owner wants it forgotten."""
+
+
+@dataclass(frozen=True, slots=True)
+class CancellationConfirmed:
+    """No converter works on it, or will; there is no audio of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeletionConfirmed:
+    """A party has forgotten it."""
+
+    party: Party
+
+
+WorkerNews = Started | Progressed | Succeeded | Failed
+OwnersWish = Cancelled | Deleted
+Confirmation = Notified | CancellationConfirmed | DeletionConfirmed
+Change = WorkerNews | OwnersWish | Confirmation

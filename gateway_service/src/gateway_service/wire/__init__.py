@@ -1,0 +1,40 @@
+"""Between protobuf messages and the domain; decides nothing."""
+
+from __future__ import annotations
+
+from gateway_service.wire.events import (
+    DEAD_LETTERS_TOPIC,
+    EVENTS_TOPIC,
+    NOTIFICATIONS_TOPIC,
+    REQUESTS_TOPIC,
+    SOURCE,
+    notification_event,
+    promise,
+    requested_event,
+)
+from gateway_service.wire.messages import (
+    conversion_message,
+    declaration,
+    page_start,
+    page_token,
+)
+from gateway_service.wire.news import change_of
+from gateway_service.wire.times import moment, timestamp
+
+__all__ = [
+    "DEAD_LETTERS_TOPIC",
+    "EVENTS_TOPIC",
+    "NOTIFICATIONS_TOPIC",
+    "REQUESTS_TOPIC",
+    "SOURCE",
+    "change_of",
+    "conversion_message",
+    "declaration",
+    "moment",
+    "notification_event",
+    "page_start",
+    "page_token",
+    "promise",
+    "requested_event",
+    "timestamp",
+]
