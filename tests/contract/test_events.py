@@ -31,10 +31,17 @@ GOLDEN = [
             sha256="5",
             bitrate_kbps=192,
             create_time=TIME,
+            fence_floor=2,
         ),
-        "0a01631201611a017620ac022a013530c0013a0c08a5ebdcca061080eba5c302",
+        "0a01631201611a017620ac022a013530c0013a0c08a5ebdcca061080eba5c3024002",
     ),
     (events_pb2.ConversionCancelled(conversion_id="c"), "0a0163"),
+    (events_pb2.CancellationConfirmed(conversion_id="c"), "0a0163"),
+    (events_pb2.ConversionDeleted(conversion_id="c"), "0a0163"),
+    (
+        events_pb2.DeletionConfirmed(conversion_id="c", party=events_pb2.PARTY_NOTIFIER),
+        "0a01631002",
+    ),
     (
         events_pb2.ConversionStarted(conversion_id="c", fence=2, start_time=TIME),
         "0a016310021a0c08a5ebdcca061080eba5c302",

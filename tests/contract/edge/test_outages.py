@@ -76,15 +76,22 @@ async def test_a_read_is_tried_again_when_a_service_says_unavailable(
 
 
 @pytest.mark.parametrize(
-    ("rpc", "path"),
-    [("CreateAccount", "/v1/accounts"), ("UploadVideo", "/v1/conversions?filename=a.mp4")],
+    ("rpc", "method", "path"),
+    [
+        ("CreateAccount", "POST", "/v1/accounts"),
+        ("UploadVideo", "POST", "/v1/conversions?filename=a.mp4"),
+        ("CancelConversion", "POST", "/v1/conversions/c1:cancel"),
+        ("RetryConversion", "POST", "/v1/conversions/c1:retry"),
+        ("DeleteConversion", "DELETE", "/v1/conversions/c1"),
+        ("RedeliverNotice", "POST", "/v1/deliveries/c1:redeliver"),
+    ],
 )
 async def test_a_write_is_never_repeated_by_the_edge(
-    member: httpx.AsyncClient, journal: Journal, rpc: str, path: str
+    member: httpx.AsyncClient, journal: Journal, rpc: str, method: str, path: str
 ) -> None:
     journal.reactions[rpc] = refuse(grpc.StatusCode.UNAVAILABLE, "STORE_AWAY")
 
-    answer = await member.post(path, content=b"{}")
+    answer = await member.request(method, path, content=b"" if method == "DELETE" else b"{}")
 
     assert refusal(answer) == (503, "STORE_AWAY", 14)
     assert len(journal.calls) == 1

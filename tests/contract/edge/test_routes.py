@@ -11,6 +11,8 @@ import pytest
 from google.api import annotations_pb2, http_pb2
 from google.protobuf import descriptor_pb2
 
+from tonearm.notifier.v1 import notifier_pb2
+
 from .fakes import Journal
 
 
@@ -29,7 +31,9 @@ class Route:
     @property
     def pattern(self) -> tuple[str, str]:
         """The method and the path with its ids blanked, as `bindings` has them."""
-        path = re.sub(r"(?<=/conversions/)\w+|(?<=/assets/).+", "{}", self.path)
+        path = re.sub(
+            r"(?<=/conversions/)\w+|(?<=/deliveries/)\w+|(?<=/assets/).+", "{}", self.path
+        )
         return self.method, path
 
 
@@ -80,6 +84,15 @@ ROUTES = (
     ),
     Route("GET", "/v1/conversions/c7", "GetConversion", {"conversion_id": "c7"}),
     Route("GET", "/v1/conversions/c7:watch", "WatchConversion", {"conversion_id": "c7"}),
+    Route("POST", "/v1/conversions/c7:cancel", "CancelConversion", {"conversion_id": "c7"}),
+    Route(
+        "POST",
+        "/v1/conversions/c7:retry",
+        "RetryConversion",
+        {"conversion_id": "c7", "request_id": "r1"},
+        json={"request_id": "r1"},
+    ),
+    Route("DELETE", "/v1/conversions/c7", "DeleteConversion", {"conversion_id": "c7"}),
     Route("GET", "/v1/conversions/c7/audio", "DownloadAudio", {"conversion_id": "c7"}),
     Route("HEAD", "/v1/conversions/c7/audio", "DownloadAudio", {"conversion_id": "c7"}),
     Route(
@@ -88,6 +101,13 @@ ROUTES = (
         "ListDeliveries",
         {"conversion_id": "c7", "page_size": 7, "page_token": "t"},
         query={"conversion_id": "c7", "page_size": "7", "page_token": "t"},
+    ),
+    Route(
+        "POST",
+        "/v1/deliveries/c7:redeliver",
+        "RedeliverNotice",
+        {"conversion_id": "c7", "channel": notifier_pb2.Delivery.MAIL},
+        json={"channel": "MAIL"},
     ),
 )
 
@@ -106,6 +126,22 @@ async def test_a_route_reaches_its_rpc_with_every_field(
     call = journal.only(route.rpc)
     assert {name: getattr(call.request, name) for name in route.fields} == route.fields
     assert len(journal.calls) == 1
+
+
+@pytest.mark.parametrize("verb", ["cancel", "retry"])
+async def test_a_verb_needs_no_body(member: httpx.AsyncClient, journal: Journal, verb: str) -> None:
+    answer = await member.post(f"/v1/conversions/c7:{verb}")
+
+    assert answer.is_success, answer.text
+    assert journal.reached(f"{verb.capitalize()}Conversion")
+
+
+async def test_a_retry_answers_201_and_says_where(member: httpx.AsyncClient) -> None:
+    answer = await member.post("/v1/conversions/c7:retry")
+
+    assert answer.status_code == httpx.codes.CREATED
+    assert answer.headers["location"] == "/v1/conversions/c2"
+    assert answer.json()["conversion"]["retry_of"] == "c7"
 
 
 def test_the_table_above_has_every_route_of_the_contracts() -> None:
