@@ -6,21 +6,21 @@ import asyncio
 import json
 import random
 import statistics
-import sys
-import time
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from contextlib import AsyncExitStack, suppress
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from tonearm_local.supervision import Away
 
-from .caller import Caller, GaveUp, Library
-from .checker import TOLD, Fault, Verdict, check
-from .customers import Customer, Job, Market, fetch
+from .auditing import audit
+from .caller import Caller, Library
+from .checker import Fault, Verdict
+from .customers import Customer, Job, Market
 from .faults import KINDS, Arena, Kind, NoFault, Strike
-from .history import Accepted, Asked, History, Odd, Seen, read_mails
+from .history import History, Odd
+from .judgement import Judgement
 from .rig import Rig
 from .sources import make_sources
 
@@ -70,13 +70,18 @@ class ChaosRun:
                 for _ in range(self._plan.customers)
             ]
             await self._storm(callers)
-            await self._calm()
-            await self._end(callers)
-        mails = await asyncio.to_thread(read_mails, self._rig.stack.mailbox)
-        verdict = check(self.history, library.sources, mails, self._market.sounds)
-        audit = await self._audit()
-        self._print(verdict, audit)
-        return verdict.is_clean and not audit and len(self._strikes) >= self._plan.faults
+            judgement = Judgement(self.history, self._market, self._rig.stack.mailbox)
+            await judgement.ends(seconds=END_SECONDS)
+            await judgement.mails(seconds=MAIL_SECONDS)
+        verdict = judgement.verdict(library.sources)
+        findings = await asyncio.to_thread(
+            audit,
+            self._rig.stack.mongodb_uri,
+            grace_seconds=AUDIT_GRACE_SECONDS,
+            seconds=AUDIT_SECONDS,
+        )
+        self._print(verdict, findings)
+        return verdict.is_clean and not findings and len(self._strikes) >= self._plan.faults
 
     async def _storm(self, callers: Sequence[Caller]) -> None:
         chance = random.Random(self._plan.seed)
@@ -92,7 +97,7 @@ class ChaosRun:
             finally:
                 self._storm_over = True
             # Those who are still at it must not wait for a part that nobody starts.
-            await self._calm()
+            await asyncio.to_thread(self._rig.calm)
 
     def _enough(self) -> bool:
         return self._storm_over and len(self._market.uploads) >= self._plan.conversions
@@ -134,78 +139,6 @@ class ChaosRun:
         with (self._directory / "faults.jsonl").open("a", encoding="utf-8") as file:
             file.write(json.dumps({"what": what, **entry}) + "\n")
 
-    async def _calm(self) -> None:
-        """Let everything that was struck go on, and wait until it does."""
-        rig = self._rig
-        await asyncio.to_thread(rig.disarm)
-        await asyncio.to_thread(rig.proxies.heal)
-        for part in rig.blueprint.parts:
-            state = await asyncio.to_thread(rig.state, part.name)
-            if state.state not in ("running", "starting"):
-                await asyncio.to_thread(rig.start_part, part.name)
-        await asyncio.to_thread(rig.wait_until_ready, seconds=60)
-
-    async def _end(self, callers: Sequence[Caller]) -> None:
-        """See every conversion once more: its last state, its audio, its mail."""
-        deadline = time.monotonic() + END_SECONDS
-        # An upload whose customer gave up on it may have been accepted all the same.
-        for entry in self.history.of(Accepted):
-            self._market.uploads.setdefault(entry.conversion_id, (callers[0], entry.source))
-        places = asyncio.Semaphore(8)
-        await asyncio.gather(
-            *(
-                self._see_end(caller, conversion_id, places, deadline)
-                for conversion_id, (caller, _) in self._market.uploads.items()
-            )
-        )
-        await self._wait_for_mails()
-
-    async def _see_end(
-        self, caller: Caller, conversion_id: str, places: asyncio.Semaphore, deadline: float
-    ) -> None:
-        async with places:
-            with suppress(GaveUp):
-                left = max(1.0, deadline - time.monotonic())
-                seen = await caller.ended(conversion_id, seconds=left)
-                if seen is not None and seen.state == "SUCCEEDED":
-                    await fetch(caller, self._market, seen)
-
-    async def _wait_for_mails(self) -> None:
-        deadline = time.monotonic() + MAIL_SECONDS
-        while time.monotonic() < deadline:
-            told = {
-                mail.conversion_id
-                for mail in await asyncio.to_thread(read_mails, self._rig.stack.mailbox)
-            }
-            if not set(self._to_be_told()) - told:
-                return
-            await asyncio.sleep(1)
-
-    def _to_be_told(self) -> Iterator[str]:
-        deleted = {each.conversion_id for each in self.history.of(Asked) if each.what == "delete"}
-        for seen in self.history.of(Seen):
-            if seen.state in TOLD and seen.conversion_id not in deleted:
-                yield seen.conversion_id
-
-    async def _audit(self) -> list[str]:
-        """Run the audit until it finds nothing or the deadline has come; return its findings."""
-        deadline = time.monotonic() + AUDIT_SECONDS
-        command = [sys.executable, "-m", "tonearm_operations", "audit"]
-        command += ["--grace-seconds", str(AUDIT_GRACE_SECONDS)]
-        while True:
-            process = await asyncio.create_subprocess_exec(
-                *command,
-                env={"MONGODB_URI": self._rig.stack.mongodb_uri, "PATH": ""},
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.STDOUT,
-            )
-            output, _ = await process.communicate()
-            if process.returncode == 0:
-                return []
-            if time.monotonic() > deadline:
-                return output.decode(errors="replace").splitlines() or ["the audit failed"]
-            await asyncio.sleep(5)
-
     async def _tell(self) -> None:
         while not self._enough():
             await asyncio.sleep(PROGRESS_SECONDS)
@@ -216,7 +149,7 @@ class ChaosRun:
                 flush=True,
             )
 
-    def _print(self, verdict: Verdict, audit: Sequence[str]) -> None:
+    def _print(self, verdict: Verdict, findings: Sequence[str]) -> None:
         recoveries = {id(s): recovery(s, self._market.jobs) for s in self._strikes}
         print(table(self._strikes, [recoveries[id(each)] for each in self._strikes]))
         print("customers: " + ", ".join(f"{k} {n}" for k, n in self._market.wishes.most_common()))
@@ -226,9 +159,9 @@ class ChaosRun:
             print(f"given up: {trouble}")
         for finding in verdict.findings[:50]:
             print(f"{finding.fault}: {finding.conversion_id} {finding.what}")
-        for line in audit[:50]:
+        for line in findings[:50]:
             print(f"audit: {line}")
-        print(f"AUDIT findings={len(audit)}")
+        print(f"AUDIT findings={len(findings)}")
         known = [each for each in recoveries.values() if each is not None]
         print(
             f"CHAOS faults={len(self._strikes)} conversions={verdict.conversions} "

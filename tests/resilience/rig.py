@@ -108,6 +108,16 @@ class Rig:
         self.stack.stop()
         self.proxies.close()
 
+    def calm(self) -> None:
+        """Undo all that tests may do to a part, and wait until everything is ready."""
+        self.disarm()
+        self.proxies.heal()
+        for name, state in self.stack.states().items():
+            self.signal(name, signal.SIGCONT)
+            if state.state not in ("running", "starting"):
+                self.start_part(name)
+        self.wait_until_ready()
+
     def state(self, name: str) -> PartState:
         """Ask what a part is doing."""
         return self._supervisor().states()[name]
