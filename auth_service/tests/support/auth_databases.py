@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -22,23 +23,56 @@ def mariadb_is_here() -> bool:
     return RUN.exists() and shutil.which("mariadbd", path=path) is not None
 
 
+class MariaDB:
+    """A private MariaDB below a directory, which can be stopped in every way there is."""
+
+    def __init__(self, directory: Path) -> None:
+        """Choose a port; `start` begins."""
+        with socket.create_server(("127.0.0.1", 0)) as probe:
+            self._port = probe.getsockname()[1]
+        self._directory = directory
+        self._process: subprocess.Popen[bytes] | None = None
+        self.url = f"mysql+pymysql://auth:{PASSWORD}@127.0.0.1:{self._port}/auth?charset=utf8mb4"
+
+    def start(self) -> None:
+        """Start the server and wait until it listens. Blocks."""
+        self._process = subprocess.Popen(
+            [RUN, self._directory, str(self._port)],
+            env={**os.environ, "MARIADB_PASSWORD": PASSWORD},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        _wait_for(self._port, self._process)
+
+    def end(self, number: signal.Signals) -> None:
+        """End the server with a signal and wait until it is gone. Blocks."""
+        self.send(number)
+        if self._process is not None:
+            self._process.wait(START_SECONDS)
+
+    def send(self, number: signal.Signals) -> None:
+        """Send the server a signal."""
+        if self._process is not None:
+            self._process.send_signal(number)
+
+
 @contextmanager
 def mariadb_url(directory: Path) -> Iterator[str]:
     """Run a private MariaDB below `directory` and yield its SQLAlchemy URL."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    process = subprocess.Popen(
-        [RUN, directory, str(port)],
-        env={**os.environ, "MARIADB_PASSWORD": PASSWORD},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+    with mariadb_server(directory) as server:
+        yield server.url
+
+
+@contextmanager
+def mariadb_server(directory: Path) -> Iterator[MariaDB]:
+    """Run a private MariaDB below `directory`."""
+    server = MariaDB(directory)
+    server.start()
     try:
-        _wait_for(port, process)
-        yield f"mysql+pymysql://auth:{PASSWORD}@127.0.0.1:{port}/auth?charset=utf8mb4"
+        yield server
     finally:
-        process.terminate()
-        process.wait(START_SECONDS)
+        server.send(signal.SIGCONT)
+        server.end(signal.SIGTERM)
 
 
 def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:

@@ -20,7 +20,9 @@ T = TypeVar("T")
 
 CONNECTIONS = 8
 LOCK_SECONDS = 30
-MYSQL_TIMEOUTS = {"connect_timeout": 5, "read_timeout": 10, "write_timeout": 10}
+# A database that says nothing must not keep callers waiting, nor the threads that asked it.
+CALL_SECONDS = 5.0
+MYSQL_TIMEOUTS = {"connect_timeout": 3, "read_timeout": 5, "write_timeout": 5}
 
 
 class Database:
@@ -35,12 +37,19 @@ class Database:
     async def run(self, work: Callable[[Connection], T]) -> T:
         """Run `work` in one transaction.
 
-        Raises `Outage` if the database is away or not migrated; integrity errors stay.
+        Raises `Outage` if the database is away, silent or not migrated; integrity errors stay.
         """
         if not self._migrated:
             message = "database: its tables are not up to date yet"
             raise Outage(message)
-        return await self._in_thread(work)
+        try:
+            # What waits for a thread when time is up is never begun. What was begun may still be
+            # done: then its answer is lost, as it can always be.
+            async with asyncio.timeout(CALL_SECONDS):
+                return await self._in_thread(work)
+        except TimeoutError:
+            message = "database: no answer in time"
+            raise Outage(message) from None
 
     async def migrate(self) -> None:
         """Bring the tables up to date; a repeat changes nothing. Raises `Outage`."""
@@ -71,7 +80,7 @@ class Database:
 def _engine(url: str) -> Engine:
     parsed = make_url(url)
     if parsed.get_backend_name() == "sqlite":
-        engine = create_engine(parsed, connect_args={"timeout": 10}, hide_parameters=True)
+        engine = create_engine(parsed, connect_args={"timeout": CALL_SECONDS}, hide_parameters=True)
         event.listen(engine, "connect", _prepare_sqlite)
         return engine
     return create_engine(
