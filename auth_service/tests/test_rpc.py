@@ -20,6 +20,7 @@ from tonearm_chassis.testing.clock import FakeClock
 from tonearm_chassis.testing.rpc import serving
 
 PASSWORD = "correct horse"
+REQUEST = "6f1f2c1e-7a53-4b3b-9d5e-0c8f3f0e7d11"
 
 
 @pytest.fixture
@@ -84,6 +85,48 @@ async def test_a_bad_registration_is_refused_with_its_reason(
     await auth.CreateAccount(auth_pb2.CreateAccountRequest(email="taken@b.org", password=PASSWORD))
 
     call = auth.CreateAccount(auth_pb2.CreateAccountRequest(email=email, password=password))
+
+    assert await refusal(call) == (code, reason)
+
+
+async def test_a_repeat_with_the_same_request_id_is_answered_as_the_first_was(
+    auth: auth_pb2_grpc.AuthServiceAsyncStub,
+) -> None:
+    request = auth_pb2.CreateAccountRequest(
+        email="ada@example.org", password=PASSWORD, request_id=REQUEST
+    )
+    first = await auth.CreateAccount(request)
+
+    call = auth.CreateAccount(request)
+    again = await call
+
+    assert again == first
+    assert ("x-http-code", "201") in tuple(await call.initial_metadata())
+
+
+@pytest.mark.parametrize(
+    ("email", "password", "request_id", "code", "reason"),
+    [
+        ("ada@b.org", "x" * 10, REQUEST, grpc.StatusCode.ALREADY_EXISTS, "REQUEST_ID_REUSED"),
+        ("eve@b.org", PASSWORD, REQUEST, grpc.StatusCode.ALREADY_EXISTS, "REQUEST_ID_REUSED"),
+        ("eve@b.org", PASSWORD, "7", grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST_ID"),
+        ("ada@b.org", PASSWORD, "", grpc.StatusCode.ALREADY_EXISTS, "EMAIL_TAKEN"),
+    ],
+)
+async def test_a_repeat_that_is_none_is_refused_with_its_reason(
+    auth: auth_pb2_grpc.AuthServiceAsyncStub,
+    email: str,
+    password: str,
+    request_id: str,
+    code: grpc.StatusCode,
+    reason: str,
+) -> None:
+    first = auth_pb2.CreateAccountRequest(email="ada@b.org", password=PASSWORD, request_id=REQUEST)
+    await auth.CreateAccount(first)
+
+    call = auth.CreateAccount(
+        auth_pb2.CreateAccountRequest(email=email, password=password, request_id=request_id)
+    )
 
     assert await refusal(call) == (code, reason)
 

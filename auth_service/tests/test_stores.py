@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import traceback
 import uuid
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -16,7 +18,7 @@ from sqlalchemy.exc import DBAPIError
 from auth_service.adapters.database import Database
 from auth_service.adapters.sql_accounts import SQLAccountStore
 from auth_service.adapters.sql_keys import SQLSigningKeyStore
-from auth_service.adapters.tables import ACCOUNTS, SIGNING_KEYS
+from auth_service.adapters.tables import ACCOUNT_REQUESTS, ACCOUNTS, SIGNING_KEYS
 from auth_service.domain import (
     Account,
     AccountId,
@@ -28,6 +30,11 @@ from auth_service.domain import (
 from auth_service.ports import AccountStore, SigningKeyStore
 from tonearm_chassis.errors import Outage
 
+OLD_REQUESTS = "SELECT id FROM account_requests WHERE create_time < '2000-01-01'"
+EXPLANATIONS = {
+    "sqlite": text("EXPLAIN QUERY PLAN " + OLD_REQUESTS),
+    "mysql": text("EXPLAIN " + OLD_REQUESTS),
+}
 SECRET = "a secret of at least thirty-two characters"
 
 
@@ -91,6 +98,90 @@ async def test_a_replaced_hash_is_found(accounts: AccountStore) -> None:
     assert await accounts.find(ada.email) == (ada, "new")
 
 
+def request() -> str:
+    return str(uuid.uuid4())
+
+
+async def test_a_request_finds_the_account_that_it_opened(accounts: AccountStore) -> None:
+    ada, first = account(), request()
+
+    await accounts.add(ada, PasswordHash("hash"), first)
+
+    assert await accounts.find_request(first) == (ada, "hash")
+    assert await accounts.find_request(request()) is None
+
+
+async def test_an_account_without_a_request_is_found_by_none(accounts: AccountStore) -> None:
+    await accounts.add(account(), PasswordHash("hash"))
+
+    assert await accounts.find_request("") is None
+
+
+async def test_a_request_finds_the_hash_that_is_current(accounts: AccountStore) -> None:
+    ada, first = account(), request()
+    await accounts.add(ada, PasswordHash("old"), first)
+
+    await accounts.replace_hash(ada, PasswordHash("new"))
+
+    assert await accounts.find_request(first) == (ada, "new")
+
+
+async def test_a_request_opens_no_second_account_and_leaves_nothing_of_it(
+    accounts: AccountStore,
+) -> None:
+    ada, eve, first = account(), account(), request()
+    await accounts.add(ada, PasswordHash("1"), first)
+
+    with pytest.raises(EmailTaken):
+        await accounts.add(eve, PasswordHash("2"), first)
+
+    assert await accounts.find(eve.email) is None
+    assert await accounts.find_request(first) == (ada, "1")
+
+
+async def test_a_request_for_an_address_that_is_taken_is_not_remembered(
+    accounts: AccountStore,
+) -> None:
+    ada, first = account(), request()
+    await accounts.add(ada, PasswordHash("1"))
+
+    with pytest.raises(EmailTaken):
+        await accounts.add(account(ada.email), PasswordHash("2"), first)
+
+    assert await accounts.find_request(first) is None
+
+
+async def test_a_request_that_comes_many_times_at_once_opens_one_account(
+    accounts: AccountStore,
+) -> None:
+    first = request()
+    rivals = [account() for _ in range(5)]
+
+    results = await asyncio.gather(
+        *(accounts.add(each, PasswordHash("hash"), first) for each in rivals),
+        return_exceptions=True,
+    )
+
+    assert results.count(None) == 1
+    winner = rivals[results.index(None)]
+    assert await accounts.find_request(first) == (winner, "hash")
+
+
+async def test_only_requests_that_are_old_enough_are_forgotten(accounts: AccountStore) -> None:
+    old, young = request(), request()
+    ada = account()
+    eve = replace(account(), create_time=ada.create_time + timedelta(seconds=1))
+    await accounts.add(ada, PasswordHash("1"), old)
+    await accounts.add(eve, PasswordHash("2"), young)
+
+    forgotten = await accounts.forget_requests(eve.create_time)
+
+    assert forgotten >= 1  # other tests left requests of the same age
+    assert await accounts.find_request(old) is None
+    assert await accounts.find_request(young) == (eve, "2")
+    assert await accounts.find(ada.email) == (ada, "1")
+
+
 async def test_the_first_key_comes_back_as_it_was_stored(keys: SigningKeyStore) -> None:
     key = signing_key()
 
@@ -142,6 +233,47 @@ async def test_a_migration_that_was_killed_half_way_is_finished(tmp_path: Path) 
     await SQLAccountStore(database).add(ada, PasswordHash("hash"))
     assert await SQLAccountStore(database).find(ada.email) == (ada, "hash")
     await database.close()
+
+
+async def test_a_database_of_the_first_version_keeps_all_it_has(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/auth.db"
+    database = Database(url)
+    await database.migrate()
+    ada = account()
+    await SQLAccountStore(database).add(ada, PasswordHash("hash"))
+    await database.run(ACCOUNT_REQUESTS.drop)
+    await database.run(
+        lambda connection: connection.execute(text("UPDATE alembic_version SET version_num='0001'"))
+    )
+
+    await database.migrate()
+
+    first, eve = request(), account()
+    await SQLAccountStore(database).add(eve, PasswordHash("hash"), first)
+    assert await SQLAccountStore(database).find(ada.email) == (ada, "hash")
+    assert await SQLAccountStore(database).find_request(first) == (eve, "hash")
+    await database.close()
+
+
+async def test_a_second_migration_that_was_killed_half_way_is_finished(database: Database) -> None:
+    await database.run(
+        lambda connection: connection.execute(text("UPDATE alembic_version SET version_num='0001'"))
+    )
+
+    await database.migrate()
+
+    version = await database.run(
+        lambda connection: connection.scalar(text("SELECT version_num FROM alembic_version"))
+    )
+    assert version == "0002"
+
+
+async def test_requests_are_found_by_age_without_reading_all(database: Database) -> None:
+    plan = await database.run(
+        lambda connection: connection.execute(EXPLANATIONS[connection.dialect.name]).all()
+    )
+
+    assert "by_age" in str(plan) or "COVERING INDEX" in str(plan)
 
 
 async def test_what_a_statement_was_about_is_not_told_by_its_error(database: Database) -> None:

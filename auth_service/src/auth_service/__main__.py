@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import uvloop
 
 from auth_service import rpc
@@ -11,9 +13,11 @@ from auth_service.adapters.jwt_signer import JWTSigner
 from auth_service.adapters.sql_accounts import SQLAccountStore
 from auth_service.adapters.sql_keys import SQLSigningKeyStore
 from auth_service.settings import Settings
-from auth_service.use_cases import CreateAccount, Keyring, Login
+from auth_service.use_cases import CreateAccount, Keyring, Login, SweepRequests
+from auth_service.worker import RequestSweeper
 from tonearm.auth.v1 import auth_pb2_grpc
 from tonearm_chassis.clock import SystemClock
+from tonearm_chassis.failpoints import Failpoints
 from tonearm_chassis.logs import configure_logs
 from tonearm_chassis.metrics import serve_metrics
 from tonearm_chassis.preparation import Preparation
@@ -31,7 +35,8 @@ async def main() -> None:
     clock = SystemClock()
     database = Database(settings.database_url.get_secret_value())
     passwords = Argon2Passwords()
-    accounts = SQLAccountStore(database)
+    failpoints = Failpoints(settings.failpoints_directory)
+    accounts = failpoints.around(SQLAccountStore(database), "auth.accounts")
     signer = JWTSigner(
         issuer=settings.token_issuer,
         audience=settings.token_audience,
@@ -39,12 +44,15 @@ async def main() -> None:
         clock=clock,
     )
     secret = settings.key_encryption_secret.get_secret_value()
-    keyring = Keyring(SQLSigningKeyStore(database, secret), signer, clock)
+    keys = failpoints.around(SQLSigningKeyStore(database, secret), "auth.keys")
+    keyring = Keyring(keys, signer, clock)
     servicer = rpc.AuthServicer(
         CreateAccount(accounts, passwords, clock),
         Login(accounts, passwords, keyring, signer, settings.token_seconds),
         keyring,
     )
+    sweep = SweepRequests(accounts, clock, keep=timedelta(hours=settings.request_memory_hours))
+    sweeper = RequestSweeper(sweep, every_seconds=settings.sweep_seconds)
     preparation = Preparation(database.migrate, keyring.prepare)
     runner = ServiceRunner(
         settings,
@@ -57,7 +65,7 @@ async def main() -> None:
         rpc.TABLE,
     )
     try:
-        await runner.run([preparation], ready=[preparation.done])
+        await runner.run([preparation, sweeper], ready=[preparation.done])
     finally:
         await database.close()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import uuid
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NewType
@@ -37,6 +38,14 @@ class PasswordTooLong(Refusal):
 
 class EmailTaken(Refusal):
     """The address has an account already."""
+
+
+class InvalidRequestId(Refusal):
+    """The id of the request is not one that nobody else will choose."""
+
+
+class RequestIdReused(Refusal):
+    """The id of the request was used for another address or password."""
 
 
 class InvalidCredentials(Refusal):
@@ -81,6 +90,20 @@ def normal_email(text: str) -> str:
         message = "give an e-mail address such as name@example.org"
         raise InvalidEmail(message)
     return email
+
+
+def normal_request_id(text: str) -> str:
+    """Write a request's id the one way that is compared; empty stays empty.
+
+    Raises `InvalidRequestId`.
+    """
+    if not text:
+        return ""
+    try:
+        return str(uuid.UUID(text))
+    except ValueError:
+        message = "request_id must be a UUID"
+        raise InvalidRequestId(message) from None
 
 
 def check_password(password: str) -> None:

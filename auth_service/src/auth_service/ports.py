@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Protocol
 
 from auth_service.domain import Account, PasswordHash, SigningKey
@@ -11,8 +12,22 @@ from auth_service.domain import Account, PasswordHash, SigningKey
 class AccountStore(Protocol):
     """Where accounts are kept. Every method raises `Outage` if the store is away."""
 
-    async def add(self, account: Account, password_hash: PasswordHash) -> None:
-        """Store a new account; raise `EmailTaken` if its address has one, also in a race."""
+    async def add(
+        self, account: Account, password_hash: PasswordHash, request_id: str = ""
+    ) -> None:
+        """Store a new account and, unless it is empty, in the same write what request opened it.
+
+        Raises `EmailTaken` if the address has an account, or if the request opened one, also in a
+        race.
+        """
+        ...
+
+    async def find_request(self, request_id: str) -> tuple[Account, PasswordHash] | None:
+        """Find the account that this request opened, if that is remembered."""
+        ...
+
+    async def forget_requests(self, before: datetime) -> int:
+        """Forget what requests opened the accounts that are older; count them."""
         ...
 
     async def find(self, email: str) -> tuple[Account, PasswordHash] | None:

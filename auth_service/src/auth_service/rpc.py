@@ -11,8 +11,10 @@ from auth_service.domain import (
     EmailTaken,
     InvalidCredentials,
     InvalidEmail,
+    InvalidRequestId,
     PasswordTooLong,
     PasswordTooShort,
+    RequestIdReused,
 )
 from auth_service.use_cases import CreateAccount, Keyring, Login
 from tonearm.auth.v1 import auth_pb2, auth_pb2_grpc
@@ -24,6 +26,8 @@ TABLE: StatusTable = {
     InvalidEmail: Answer(grpc.StatusCode.INVALID_ARGUMENT, "INVALID_EMAIL"),
     PasswordTooShort: Answer(grpc.StatusCode.INVALID_ARGUMENT, "PASSWORD_TOO_SHORT"),
     PasswordTooLong: Answer(grpc.StatusCode.INVALID_ARGUMENT, "PASSWORD_TOO_LONG"),
+    InvalidRequestId: Answer(grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST_ID"),
+    RequestIdReused: Answer(grpc.StatusCode.ALREADY_EXISTS, "REQUEST_ID_REUSED"),
     EmailTaken: Answer(grpc.StatusCode.ALREADY_EXISTS, "EMAIL_TAKEN"),
     InvalidCredentials: Answer(grpc.StatusCode.UNAUTHENTICATED, "INVALID_CREDENTIALS"),
 }
@@ -43,8 +47,8 @@ class AuthServicer(auth_pb2_grpc.AuthServiceServicer):
     async def CreateAccount(
         self, request: auth_pb2.CreateAccountRequest, context: Context
     ) -> auth_pb2.CreateAccountResponse:
-        """Open an account."""
-        account = await self._create_account(request.email, request.password)
+        """Open an account; a repeat with the same `request_id` answers the same."""
+        account = await self._create_account(request.email, request.password, request.request_id)
         await context.send_initial_metadata((("x-http-code", "201"),))
         return auth_pb2.CreateAccountResponse(account=wire.account_message(account))
 

@@ -16,6 +16,12 @@ class Settings(ServiceSettings):
     key_encryption_secret: SecretStr = Field(
         min_length=32, description="encrypts the private signing keys at rest"
     )
+    request_memory_hours: float = Field(
+        24.0, gt=0, description="how long a `request_id` is known after it opened an account"
+    )
+    sweep_seconds: float = Field(
+        60.0, gt=0, description="how often what is remembered long enough is looked for"
+    )
     token_issuer: str = Field("tonearm", description="the `iss` of tokens")
     token_audience: str = Field("tonearm", description="the `aud` of tokens")
     token_seconds: int = Field(600, ge=60, le=900, description="how long a token is good")

@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
+from datetime import timedelta
 
 from auth_service.domain import (
     AccessToken,
     Account,
     AccountId,
+    EmailTaken,
     InvalidCredentials,
     InvalidEmail,
     PasswordHash,
+    RequestIdReused,
     SigningKey,
     check_password,
     normal_email,
+    normal_request_id,
 )
 from auth_service.ports import AccountStore, PasswordHasher, SigningKeyStore, TokenSigner
 from tonearm_chassis.clock import Clock
+from tonearm_chassis.logs import get_log
+
+log = get_log(__name__)
 
 KEYS_FRESH_SECONDS = 60.0
 
@@ -31,13 +38,53 @@ class CreateAccount:
         self._passwords = passwords
         self._clock = clock
 
-    async def __call__(self, email: str, password: str) -> Account:
-        """Open an account; raise `InvalidEmail`, a password refusal or `EmailTaken`."""
-        address = normal_email(email)
+    async def __call__(self, email: str, password: str, request_id: str = "") -> Account:
+        """Open an account, or give the one that the same request opened already.
+
+        Raises `InvalidEmail`, `InvalidRequestId`, a password refusal, `EmailTaken`, or
+        `RequestIdReused` if the request was for another address or password: which of them, and
+        whose, is not told, and costs one hash like everything else.
+        """
+        address, request = normal_email(email), normal_request_id(request_id)
         check_password(password)
+        if request and (opened := await self._accounts.find_request(request)):
+            return await self._the_same(opened, address, password)
         account = Account(AccountId(uuid.uuid4().hex), address, self._clock.now())
-        await self._accounts.add(account, await self._passwords.hash(password))
+        password_hash = await self._passwords.hash(password)
+        try:
+            await self._accounts.add(account, password_hash, request)
+        except EmailTaken:
+            # By the same request, maybe: a repeat may overtake what it repeats.
+            if request and (opened := await self._accounts.find_request(request)):
+                return await self._the_same(opened, address, password)
+            raise
         return account
+
+    async def _the_same(
+        self, opened: tuple[Account, PasswordHash], address: str, password: str
+    ) -> Account:
+        account, password_hash = opened
+        # The password is compared for every address, or the time would tell which one is right.
+        is_password = await self._passwords.matches(password_hash, password)
+        if not is_password or account.email != address:
+            message = "this request_id was used for another request; choose another one"
+            raise RequestIdReused(message)
+        return account
+
+
+class SweepRequests:
+    """Forget what requests opened accounts long ago."""
+
+    def __init__(self, accounts: AccountStore, clock: Clock, *, keep: timedelta) -> None:
+        """Remember requests for as long as somebody may repeat them."""
+        self._accounts = accounts
+        self._clock = clock
+        self._keep = keep
+
+    async def __call__(self) -> None:
+        """Forget what was remembered long enough. Raises `Outage`."""
+        if count := await self._accounts.forget_requests(self._clock.now() - self._keep):
+            log.info("requests_forgotten", count=count)
 
 
 class Keyring:

@@ -17,13 +17,34 @@ class InMemoryAccountStore:
     def __init__(self) -> None:
         """Begin empty and reachable."""
         self.rows: dict[str, tuple[Account, PasswordHash]] = {}
+        self.requests: dict[str, str] = {}
         self.away = False
 
-    async def add(self, account: Account, password_hash: PasswordHash) -> None:
+    async def add(
+        self, account: Account, password_hash: PasswordHash, request_id: str = ""
+    ) -> None:
         self._reach()
-        if account.email in self.rows:
+        if account.email in self.rows or request_id in self.requests:
             raise EmailTaken("taken")
         self.rows[account.email] = (account, password_hash)
+        if request_id:
+            self.requests[request_id] = account.email
+
+    async def find_request(self, request_id: str) -> tuple[Account, PasswordHash] | None:
+        self._reach()
+        email = self.requests.get(request_id)
+        return self.rows[email] if email else None
+
+    async def forget_requests(self, before: datetime) -> int:
+        self._reach()
+        old = [
+            request_id
+            for request_id, email in self.requests.items()
+            if self.rows[email][0].create_time < before
+        ]
+        for request_id in old:
+            del self.requests[request_id]
+        return len(old)
 
     async def find(self, email: str) -> tuple[Account, PasswordHash] | None:
         self._reach()
@@ -44,9 +65,11 @@ class FakePasswords:
     def __init__(self) -> None:
         """Begin with today's version."""
         self.compared = 0
+        self.hashed = 0
         self.version = "v1"
 
     async def hash(self, password: str) -> PasswordHash:
+        self.hashed += 1
         return PasswordHash(f"{self.version}:{password[::-1]}")
 
     async def matches(self, password_hash: PasswordHash | None, password: str) -> bool:

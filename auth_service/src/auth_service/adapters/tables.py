@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from sqlalchemy import Column, DateTime, Integer, LargeBinary, MetaData, String, Table
+from sqlalchemy import (
+    Column,
+    DateTime,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    UniqueConstraint,
+)
 from sqlalchemy.dialects.mysql import DATETIME
 
 METADATA = MetaData()
@@ -19,6 +28,15 @@ ACCOUNTS = Table(
     Column("email", String(254), nullable=False, unique=True),
     Column("password_hash", String(255), nullable=False),
     Column("create_time", MOMENT, nullable=False),
+)
+
+ACCOUNT_REQUESTS = Table(
+    "account_requests",
+    METADATA,
+    Column("id", String(36), primary_key=True),
+    Column("account_id", String(32), nullable=False),
+    Column("create_time", MOMENT, nullable=False),
+    UniqueConstraint("create_time", "id", name="account_requests_by_age"),
 )
 
 SIGNING_KEYS = Table(
