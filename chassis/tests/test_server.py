@@ -13,11 +13,12 @@ import grpc
 import httpx
 import pytest
 from chassis_programs import PATIENCE_SECONDS, child
-from chassis_rpc import SERVICE, Request, Tiny, TinyStub
+from chassis_rpc import SERVICE, Context, Request, Response, Tiny, TinyStub
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
-from tonearm_chassis.server import ServiceRunner
+from tonearm_chassis.interceptors import CallInterceptor
+from tonearm_chassis.server import OPTIONS, ServiceRunner
 from tonearm_chassis.settings import ServiceSettings
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
@@ -74,6 +75,100 @@ async def test_health_says_when_to_send_calls_and_when_to_stop(service: str) -> 
 
     assert seen == [NOT_SERVING, SERVING, NOT_SERVING]
     assert checked.status == NOT_SERVING
+
+
+async def code_of(call: Any) -> grpc.StatusCode:  # noqa: ANN401 - grpc's call
+    """Wait for the end of a unary call; give its status."""
+    try:
+        await call
+    except grpc.aio.AioRpcError as error:
+        return error.code()
+    return grpc.StatusCode.OK
+
+
+async def test_calls_are_taken_once_all_is_prepared() -> None:
+    runner = ServiceRunner(LOCAL, [Tiny().binding()], {})
+    store, bus = asyncio.Event(), asyncio.Event()
+    running = asyncio.create_task(runner.run(ready=[store, bus]))
+
+    async with connected(await until_listening(runner)) as channel:
+        stub = TinyStub(channel)
+        codes = [await code_of(stub.unary())]
+        store.set()
+        codes += [await code_of(stub.unary()), await last_word(stub.download())]
+        codes.append(await code_of(stub.upload([b""])))
+        bus.set()
+        codes += [await code_of(stub.unary()), await last_word(stub.download())]
+        bus.clear()  # what is there once is enough: later on, outages speak for themselves
+        codes.append(await code_of(stub.unary()))
+    runner.stopping.set()
+    await running
+
+    assert codes == [grpc.StatusCode.UNAVAILABLE] * 4 + [grpc.StatusCode.OK] * 3
+
+
+@asynccontextmanager
+async def black_hole(port: int) -> AsyncIterator[tuple[int, asyncio.Event]]:
+    """Pass bytes to and from `port` until the event is set, then keep silent and close nothing."""
+    silent = asyncio.Event()
+    pumps: list[asyncio.Task[None]] = []
+    ends: list[asyncio.StreamWriter] = []
+
+    async def pump(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+        while piece := await source.read(65536):
+            if not silent.is_set():
+                target.write(piece)
+
+    async def meet(near: asyncio.StreamReader, near_end: asyncio.StreamWriter) -> None:
+        far, far_end = await asyncio.open_connection("127.0.0.1", port)
+        ends.extend((near_end, far_end))
+        pumps.extend(asyncio.create_task(pump(*way)) for way in ((near, far_end), (far, near_end)))
+
+    server = await asyncio.start_server(meet, "127.0.0.1", 0)
+    try:
+        yield server.sockets[0].getsockname()[1], silent
+    finally:
+        server.close()
+        for task in pumps:
+            task.cancel()
+        for end in ends:
+            end.close()
+
+
+async def test_the_calls_of_a_peer_that_vanished_are_given_up() -> None:
+    begun, given_up = asyncio.Event(), asyncio.Event()
+
+    async def wait(_request: Request, _context: Context) -> AsyncIterator[Response]:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+            yield Response()
+        finally:
+            given_up.set()
+
+    # As in earnest, only twenty times as fast.
+    hurried = {
+        "grpc.keepalive_time_ms": 1000,
+        "grpc.keepalive_timeout_ms": 500,
+        "grpc.http2.ping_timeout_ms": 500,
+    }
+    options = [(name, hurried.get(name, value)) for name, value in OPTIONS]
+    assert hurried.keys() < dict(OPTIONS).keys()
+    server = grpc.aio.server(interceptors=[CallInterceptor({})], options=options)
+    Tiny(download=wait).binding().bind(server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    try:
+        async with black_hole(port) as (near, silent), connected(near) as channel:
+            call = TinyStub(channel).download()
+            await asyncio.wait_for(begun.wait(), PATIENCE_SECONDS)
+            silent.set()
+
+            await asyncio.wait_for(given_up.wait(), PATIENCE_SECONDS)
+
+            call.cancel()
+    finally:
+        await server.stop(None)
 
 
 async def test_reflection_lists_the_service_its_health_and_what_it_shows_for_others() -> None:

@@ -52,9 +52,13 @@ class MalformedRequest(Exception):
 class CallInterceptor(grpc.aio.ServerInterceptor):
     """The one interceptor of a service; its order of duties is the order of the code below."""
 
-    def __init__(self, table: StatusTable) -> None:
-        """Answer the exceptions in `table` as it says, and all others without their text."""
+    def __init__(self, table: StatusTable, ready: asyncio.Event | None = None) -> None:
+        """Answer the exceptions in `table` as it says, and all others without their text.
+
+        Until `ready` is set every call is answered with UNAVAILABLE.
+        """
         self._table = table
+        self._ready = ready
 
     async def intercept_service(
         self,
@@ -141,6 +145,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
     @asynccontextmanager
     async def _answered(self, context: Context, request_id: str) -> AsyncIterator[None]:
         try:
+            self._require_readiness()
             yield
         except grpc.aio.AbortError:
             raise
@@ -162,6 +167,11 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
                 log.exception("rpc_failed")
                 await abort(context, BUG, f"internal error; request id {request_id}")
             await abort(context, answer, str(error))
+
+    def _require_readiness(self) -> None:
+        # Whoever does not ask for health first would meet a store without its indexes.
+        if self._ready is not None and not self._ready.is_set():
+            raise Outage("this service is still starting")
 
     @asynccontextmanager
     async def _deadline(self, context: Context, limit: float | None) -> AsyncIterator[None]:

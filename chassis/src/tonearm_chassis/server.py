@@ -25,6 +25,11 @@ OPTIONS: tuple[tuple[str, int], ...] = (
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
     ("grpc.max_concurrent_streams", 1000),
     ("grpc.max_metadata_size", 16 * 1024),
+    # A peer that vanished without a word is noticed: its calls are cancelled, its uploads given up.
+    ("grpc.keepalive_time_ms", 20_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+    ("grpc.http2.ping_timeout_ms", 10_000),  # a minute by default, whatever the keepalive says
+    ("grpc.http2.max_pings_without_data", 0),
     # Envoy pings idle connections; without these two the server answers GOAWAY "Too many pings".
     ("grpc.http2.min_ping_interval_without_data_ms", 5000),
     ("grpc.keepalive_permit_without_calls", 1),
@@ -79,7 +84,10 @@ class ServiceRunner:
         """Build the server; `also_reflected` names services of others to show by reflection."""
         self._settings = settings
         self._names = [binding.name for binding in bindings]
-        self._server = grpc.aio.server(interceptors=[CallInterceptor(table)], options=OPTIONS)
+        self._ready = asyncio.Event()
+        self._server = grpc.aio.server(
+            interceptors=[CallInterceptor(table, self._ready)], options=OPTIONS
+        )
         self._health = health_aio.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         for binding in bindings:
@@ -101,9 +109,9 @@ class ServiceRunner:
     ) -> None:
         """Serve until SIGTERM or SIGINT, then drain.
 
-        Health says SERVING once every event in `ready` is set. Raises whatever background work
-        raised, after stopping the rest; work that returns before it was told to is a bug, and
-        raises as well.
+        Once every event in `ready` is set, health says SERVING and calls are taken; before that
+        they are answered with UNAVAILABLE. Raises whatever background work raised, after stopping
+        the rest; work that returns before it was told to is a bug, and raises as well.
         """
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -141,6 +149,7 @@ class ServiceRunner:
     async def _become_ready(self, ready: Sequence[asyncio.Event]) -> None:
         for event in ready:
             await event.wait()
+        self._ready.set()
         await self._say(health_pb2.HealthCheckResponse.SERVING)
         log.info("server_ready")
 
