@@ -41,8 +41,12 @@ async def test_an_open_route_needs_no_token(
         ("GET", "/v1/conversions"),
         ("GET", "/v1/conversions/c1"),
         ("GET", "/v1/conversions/c1:watch"),
+        ("POST", "/v1/conversions/c1:cancel"),
+        ("POST", "/v1/conversions/c1:retry"),
+        ("DELETE", "/v1/conversions/c1"),
         ("GET", "/v1/conversions/c1/audio"),
         ("GET", "/v1/deliveries"),
+        ("POST", "/v1/deliveries/c1:redeliver"),
     ],
 )
 async def test_any_other_route_asks_for_a_token(

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
 
 from gridfs import NoFile
 from gridfs.asynchronous.grid_file import AsyncGridFSBucket
 from pymongo import ASCENDING
-from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.asynchronous.database import AsyncDatabase
 
 from gateway_service import metrics
 from gateway_service.domain import VideoId
 from gateway_service.ports import Known
+from tonearm_chassis.gridfs_orphans import gridfs_orphans
 from tonearm_chassis.gridfs_writer import GridFSWriter, prepare_gridfs
 from tonearm_chassis.mongo import Document, outages
 
-BATCH = 100
+BATCH = 1000
 
 
 class GridFSVideoStore:
@@ -45,17 +45,32 @@ class GridFSVideoStore:
             return
 
     async def orphans(self, older_than_seconds: float, known: Known) -> AsyncIterator[VideoId]:
-        """Find them by the indexes of chunks and file documents; only orphans are looked at."""
+        """Find chunks whose file was never committed, then files."""
+        chunks = await gridfs_orphans(self._database, older_than_seconds)
+        for each in await _strangers(chunks, known):
+            yield each
         before = datetime.now(UTC) - timedelta(seconds=older_than_seconds)
-        for name, key in (("fs.chunks", "files_id"), ("fs.files", "_id")):
-            collection = self._database[name]
-            last = ""
-            while ids := await _next_ids(collection, key, last):
-                last = ids[-1]
-                strangers = set(ids) - await known(ids)
-                for each in sorted(strangers):
-                    if await _last_write(collection, key, each) < before:
-                        yield VideoId(each)
+        last = ""
+        while ids := await self._files_after(last, before):
+            last = ids[-1]
+            for each in await _strangers(ids, known):
+                yield each
+
+    async def _files_after(self, last: str, before: datetime) -> list[str]:
+        with outages():
+            documents = (
+                await self._database["fs.files"]
+                .find({"_id": {"$gt": last}, "uploadDate": {"$lt": before}}, {"_id": 1})
+                .sort("_id", ASCENDING)
+                .limit(BATCH)
+                .to_list()
+            )
+        return [each["_id"] for each in documents]
+
+
+async def _strangers(ids: Sequence[str], known: Known) -> list[VideoId]:
+    friends = await known(ids) if ids else set()
+    return [VideoId(each) for each in ids if each not in friends]
 
 
 class GridFSVideoSink:
@@ -77,26 +92,3 @@ class GridFSVideoSink:
     async def abort(self) -> None:
         """Delete what was written."""
         await self._writer.abort()
-
-
-async def _next_ids(collection: AsyncCollection[Document], key: str, last: str) -> list[str]:
-    """Skip through an index, for it has an entry for each MiB; the bytes stay on the disk."""
-    ids: list[str] = []
-    while len(ids) < BATCH:
-        with outages():
-            found = await collection.find_one(
-                {key: {"$gt": last}}, {"_id": 0, key: 1}, sort=[(key, ASCENDING)]
-            )
-        if found is None:
-            break
-        last = found[key]
-        ids.append(last)
-    return ids
-
-
-async def _last_write(collection: AsyncCollection[Document], key: str, file_id: str) -> datetime:
-    """Tell when something of a file was last stored; long ago if that is gone by now."""
-    with outages():
-        documents = await collection.find({key: file_id}, {"_id": 1, "uploadDate": 1}).to_list()
-    times = [each.get("uploadDate") or each["_id"].generation_time for each in documents]
-    return max(times, default=datetime.min.replace(tzinfo=UTC))
