@@ -32,10 +32,12 @@ def pip(instructions: list[Instruction], verb: str) -> list[tuple[str, ...]]:
     return found
 
 
-def test_there_is_an_image_of_every_service_and_of_the_edge() -> None:
+def test_there_is_an_image_of_every_service_of_the_edge_and_of_the_tools() -> None:
     expected = {f"{service}_service/Dockerfile" for service in SERVICES}
 
-    assert {str(path) for path in dockerfiles()} == {*expected, "deploy/envoy/Dockerfile"}
+    assert {str(path) for path in dockerfiles()} == {
+        *expected, "deploy/envoy/Dockerfile", "deploy/operations/Dockerfile",
+    }  # fmt: skip
 
 
 @images
@@ -118,6 +120,24 @@ def test_an_image_has_the_three_wheels_of_a_service(service: str) -> None:
     assert [word for word in wheels if word.startswith("tonearm")] == [
         "tonearm-protos", "tonearm-chassis", f"tonearm-{service}-service",
     ]  # fmt: skip
+
+
+def test_the_image_of_the_tools_has_their_two_wheels_and_their_lock() -> None:
+    tools = dockerfile(ROOT / "deploy/operations/Dockerfile")
+    (build,) = pip(tools, "wheel")
+    builders, from_lock, wheels = pip(tools, "install")
+
+    assert [word for word in build if word.startswith("./")] == ["./chassis", "./deploy/operations"]
+    assert "--require-hashes" in builders
+    assert {"--require-hashes", "--no-deps"} <= set(from_lock)
+    assert ("deploy/operations/requirements.lock", "/") in [
+        each.words for each in tools if each.keyword == "COPY"
+    ]
+    assert [word for word in wheels if word.startswith("tonearm")] == [
+        "tonearm-chassis", "tonearm-operations",
+    ]  # fmt: skip
+    assert last(tools, "ENTRYPOINT") == ("python", "-m", "tonearm_operations")
+    assert last(tools, "USER") == ("10001:10001",)
 
 
 @services

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import re
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ from .tree import (
     tool,
     version,
 )
-from .workloads import Manifest, container, pause_seconds, pod, weaknesses
+from .workloads import Manifest, container, job_weaknesses, pause_seconds, pod, weaknesses
 
 BASE = KUBERNETES / "base"
 EXAMPLE = KUBERNETES / "overlays/example"
@@ -35,6 +36,7 @@ EXAMPLE = KUBERNETES / "overlays/example"
 FILES = [BASE / name for name in KUSTOMIZATION["resources"]]
 MANIFESTS = [manifest for file in FILES for manifest in documents(file)]
 DEPLOYMENTS = {it["metadata"]["name"]: it for it in MANIFESTS if it["kind"] == "Deployment"}
+(AUDIT,) = [it for it in MANIFESTS if it["kind"] == "CronJob"]
 
 deployments = pytest.mark.parametrize("name", DEPLOYMENTS)
 services = pytest.mark.parametrize("service", SERVICES)
@@ -107,7 +109,8 @@ def test_the_example_is_what_the_api_wants(built: str, tmp_path: Path) -> None:
 
 def test_the_example_puts_in_every_address_and_narrows_every_database(built: str) -> None:
     manifests = list(yaml.safe_load_all(built))
-    images = [container(it)["image"] for it in manifests if it["kind"] == "Deployment"]
+    running = ("Deployment", "CronJob")
+    images = [container(it)["image"] for it in manifests if it["kind"] in running]
     maps = {it["metadata"]["name"] for it in manifests if it["kind"] == "ConfigMap"}
     read = {
         source["configMapRef"]["name"]
@@ -166,6 +169,43 @@ def test_a_weak_deployment_is_seen(lack: str) -> None:
     assert weaknesses(broken) == {lack}
 
 
+def test_the_audit_is_hardened_ends_and_is_never_twice() -> None:
+    assert job_weaknesses(AUDIT) == set()
+
+
+JOB_BREAKS: dict[str, Callable[[Manifest], Any]] = {
+    "no root": lambda it: pod(it)["spec"]["securityContext"].update(runAsUser=0),
+    "no literal secret": lambda it: container(it)["env"].append(
+        {"name": "MONGODB_URI", "value": "mongodb://x"}
+    ),
+    "a version": lambda it: container(it).update(image="tonearm/operations:latest"),
+    "limits": lambda it: container(it)["resources"].pop("limits"),
+    "an end": lambda it: it["spec"]["jobTemplate"]["spec"].pop("activeDeadlineSeconds"),
+    "one at a time": lambda it: it["spec"].pop("concurrencyPolicy"),
+}
+
+
+@pytest.mark.parametrize("lack", JOB_BREAKS)
+def test_a_weak_job_is_seen(lack: str) -> None:
+    broken = copy.deepcopy(AUDIT)
+    JOB_BREAKS[lack](broken)
+
+    assert job_weaknesses(broken) == {lack}
+
+
+def test_the_audit_is_told_what_its_command_understands_and_may_reach_the_documents_alone() -> None:
+    it = container(AUDIT)
+    status, said = run([sys.executable, "-m", "tonearm_operations", *it["args"], "--help"])
+    policy = of_kind("NetworkPolicy")["audit"]["spec"]
+
+    assert status == 0, said
+    assert [each["name"] for each in it["env"]] == ["MONGODB_URI"]
+    assert it["image"] == f"tonearm/operations:{version('deploy/operations')}"
+    assert pod(AUDIT)["metadata"]["labels"] == labels("audit")
+    assert policy["podSelector"]["matchLabels"] == labels("audit")
+    assert [rule["ports"] for rule in policy["egress"]] == [[{"port": 27017, "protocol": "TCP"}]]
+
+
 @deployments
 def test_a_deployment_has_a_service_a_budget_and_a_policy(name: str) -> None:
     policy = of_kind("NetworkPolicy")[name]["spec"]
@@ -211,6 +251,9 @@ def test_secrets_are_references_that_the_readme_fills() -> None:
         for service in SERVICES
         for reference in secret_keys(service).values()
     }
+    for variable in container(AUDIT)["env"]:
+        reference = variable["valueFrom"]["secretKeyRef"]
+        read.add((reference["name"], reference["key"]))
 
     assert read == made
     assert not of_kind("Secret")

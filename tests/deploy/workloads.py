@@ -8,9 +8,10 @@ from typing import Any
 Manifest = dict[str, Any]
 
 
-def pod(deployment: Manifest) -> Manifest:
-    """Give the pod that a deployment makes."""
-    found: Manifest = deployment["spec"]["template"]
+def pod(workload: Manifest) -> Manifest:
+    """Give the pod that a deployment or a job at certain hours makes."""
+    spec: Manifest = workload["spec"]
+    found: Manifest = spec.get("jobTemplate", workload)["spec"]["template"]
     return found
 
 
@@ -33,6 +34,21 @@ def weaknesses(deployment: Manifest) -> set[str]:
         for name, so in {**_privileges(deployment), **_operations(deployment)}.items()
         if not so
     }
+
+
+def job_weaknesses(job: Manifest) -> set[str]:
+    """Name everything that every job at certain hours here must have and this one has not."""
+    it = container(job)
+    spec = job["spec"]
+    resources = it.get("resources", {})
+    operations = {
+        "a version": bool(re.search(r":\d+\.\d+\.\d+$|@sha256:", it["image"])),
+        "requests": {"cpu", "memory", "ephemeral-storage"} <= resources.get("requests", {}).keys(),
+        "limits": {"memory", "ephemeral-storage"} <= resources.get("limits", {}).keys(),
+        "an end": spec["jobTemplate"]["spec"].get("activeDeadlineSeconds", 0) > 0,
+        "one at a time": spec.get("concurrencyPolicy") == "Forbid",
+    }
+    return {name for name, so in {**_privileges(job), **operations}.items() if not so}
 
 
 def _privileges(deployment: Manifest) -> dict[str, bool]:
