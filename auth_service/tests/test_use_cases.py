@@ -199,7 +199,7 @@ async def test_the_sweeper_sweeps_again_and_again_also_after_an_outage(world: Wo
     world.accounts.away = False
     async with asyncio.timeout(5):
         while world.accounts.requests:  # noqa: ASYNC110 - what is waited for has no event
-            await asyncio.sleep(0.001)
+            await asyncio.sleep(0.001)  # the sweeper runs on the real clock
         stopping.set()
         await sweeper
 
