@@ -12,11 +12,16 @@ GRACE ?=
 REPLAY ?=
 # What pytest gets: make test ARGS='tests/contract -x'
 ARGS ?=
+# make chaos SEED=7 FAULTS=200 CONVERSIONS=100 STACK=real
+SEED ?=
+FAULTS ?= 1000
+CONVERSIONS ?= 0
+STACK ?=
 # What `make breaking` compares with; empty: the state that landed last.
 AGAINST ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up down status logs audit dead-letters test lint format breaking lock clean
+.PHONY: help demo up down status logs audit dead-letters test chaos lint format breaking lock clean
 # Settings of the caller's own Python and pip that would reach into the environment made here.
 unexport PYTHONHOME PYTHONPATH
 export PIP_USER := 0
@@ -71,6 +76,11 @@ dead-letters: $(RUN)  ## List what no service could apply; send it again with RE
 test: $(DEV)  ## Run every test that this machine can run (ARGS= goes to pytest)
 	@deploy/real/install
 	@$(BIN)/python -m pytest $(ARGS)
+
+chaos: $(DEV)  ## Break everything a thousand times and lose nothing (SEED= FAULTS= CONVERSIONS= STACK=real)
+	@$(if $(filter real,$(STACK)),deploy/real/install)
+	@$(BIN)/python -m tests.resilience.chaos $(SEED:%=--seed %) --faults $(FAULTS) --conversions $(CONVERSIONS) \
+	    $(if $(filter real,$(STACK)),--real)
 
 lint: $(DEV)  ## Check style, types, imports and contracts
 	@$(BIN)/python -m pytest --quiet --no-header -p no:randomly tests/architecture/test_lint.py tests/contract/buf

@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import os
+import random
 import shutil
 import signal
 import sys
@@ -37,6 +37,7 @@ from .chaos_run import ChaosRun, Plan  # noqa: E402 - found by the line above
 from .disks import CannotMount, small_disk  # noqa: E402 - as above
 from .rig import CONVERTERS, Rig  # noqa: E402 - as above
 
+CHAOS = ROOT / ".build" / "chaos"
 SCRATCH_MEGABYTES = 256
 ENVIRONMENT = {
     "gateway": {"SWEEP_SECONDS": "5", "ORPHAN_AGE_SECONDS": "20", "UPLOAD_IDLE_SECONDS": "30"},
@@ -90,13 +91,13 @@ async def _run(plan: Plan, directory: Path, *, real: bool) -> int:
 
 def _options() -> tuple[Plan, bool, Path]:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=_Raw)
-    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
     parser.add_argument("--faults", type=int, default=1000, help="how many must strike")
     parser.add_argument("--conversions", type=int, default=0, help="how many at least")
     parser.add_argument("--rate", type=float, default=1.0, help="faults a second")
     parser.add_argument("--customers", type=int, default=6)
     parser.add_argument("--only", default="", help="kinds of faults, separated by commas")
-    parser.add_argument("--real", action="store_true", default=os.environ.get("STACK") == "real")
+    parser.add_argument("--real", action="store_true", help="on Apache Kafka and MariaDB")
     parser.add_argument("--directory", type=Path, help="where stack and history go")
     given = parser.parse_args()
     plan = Plan(
@@ -107,7 +108,12 @@ def _options() -> tuple[Plan, bool, Path]:
         customers=given.customers,
         only=tuple(filter(None, given.only.split(","))),
     )
-    return plan, given.real, given.directory or Path(tempfile.mkdtemp(prefix="tonearm-chaos-"))
+    return plan, given.real, given.directory or _directory(plan.seed)
+
+
+def _directory(seed: int) -> Path:
+    CHAOS.mkdir(parents=True, exist_ok=True)
+    return Path(tempfile.mkdtemp(dir=CHAOS, prefix=f"{seed}-"))
 
 
 _Raw = argparse.RawDescriptionHelpFormatter
