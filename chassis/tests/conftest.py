@@ -10,12 +10,19 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from chassis_programs import broker_command, free_port, running, store_command
+from chassis_programs import (
+    broker_command,
+    free_port,
+    real_broker_command,
+    running,
+    store_command,
+)
 from structlog.testing import capture_logs
 
-from tonearm_chassis.kafka_settings import KafkaAccess
+from tonearm_chassis.kafka_settings import Assignment, KafkaAccess
 
 TIDY_SECONDS = 20.0  # what a send takes to give up
+REAL_START_SECONDS = 60.0
 REAL_KAFKA = "KAFKA_BOOTSTRAP_SERVERS_REAL"
 
 
@@ -37,16 +44,29 @@ def embedded_broker() -> Iterator[str]:
         yield f"127.0.0.1:{port}"
 
 
+@pytest.fixture(scope="session")
+def real_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Where Apache Kafka is: the one that the environment names, or one for these tests."""
+    if servers := os.environ.get(REAL_KAFKA):
+        yield servers
+        return
+    port = free_port()
+    command = real_broker_command(port, tmp_path_factory.mktemp("kafka"))
+    if command is None:
+        reason = "Apache Kafka is not installed: see deploy/real/README.md"
+        if os.environ.get("REQUIRE_REAL"):
+            pytest.fail(reason)
+        pytest.skip(reason=reason)
+    with running(command, port, REAL_START_SECONDS):
+        yield f"127.0.0.1:{port}"
+
+
 @pytest.fixture(params=["embedded", "real"])
 def kafka(request: pytest.FixtureRequest) -> KafkaAccess:
     """Kafka as the embedded stack has it, and as production has it where there is one."""
-    if request.param == "embedded":
-        servers = request.getfixturevalue("embedded_broker")
-        return KafkaAccess(servers, assignment="all", partitions=2)
-    servers = os.environ.get(REAL_KAFKA, "")
-    if not servers:
-        pytest.skip(reason=f"no Apache Kafka: {REAL_KAFKA} is not set")
-    return KafkaAccess(servers, assignment="group", partitions=2)
+    servers = request.getfixturevalue(f"{request.param}_broker")
+    assignment: Assignment = "all" if request.param == "embedded" else "group"
+    return KafkaAccess(servers, assignment=assignment, partitions=2)
 
 
 @pytest.fixture

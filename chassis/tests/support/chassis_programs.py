@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -19,6 +20,8 @@ from typing import Any
 from tonearm_chassis.testing.mongo import mongo_program
 
 CHILD = Path(__file__).with_name("chassis_child.py")
+REAL_KAFKA = Path(__file__).parents[3] / "deploy/real/kafka/run"
+BUILT_KAFKA = Path(__file__).parents[3] / ".build/kafka"
 PATIENCE_SECONDS = 20.0
 
 
@@ -87,20 +90,22 @@ async def child(background: str = "none", **environment: str) -> AsyncIterator[C
 
 
 @contextmanager
-def running(command: list[str], port: int) -> Iterator[subprocess.Popen[bytes]]:
+def running(
+    command: list[str], port: int, patience_seconds: float = PATIENCE_SECONDS
+) -> Iterator[subprocess.Popen[bytes]]:
     """Run a server until it listens on `port`, and kill it at last."""
     with subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     ) as process:
         try:
-            _wait_for(port, process)
+            _wait_for(port, process, patience_seconds)
             yield process
         finally:
             process.kill()
 
 
-def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
+def _wait_for(port: int, process: subprocess.Popen[bytes], patience_seconds: float) -> None:
+    deadline = time.monotonic() + patience_seconds
     while time.monotonic() < deadline:
         assert process.poll() is None, "the server ended at its start"
         with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
@@ -118,6 +123,14 @@ def broker_command(port: int) -> list[str] | None:
     program = Path(package.origin).parent / "bin" / "tansu"
     url = f"tcp://127.0.0.1:{port}"
     return [str(program), "broker", "--listener-url", url, "--advertised-listener-url", url]
+
+
+def real_broker_command(port: int, directory: Path) -> list[str] | None:
+    """Give the command line of Apache Kafka; None where it, or Java, is not installed."""
+    home = Path(os.environ.get("KAFKA_HOME") or BUILT_KAFKA)
+    if shutil.which("java") is None or not list(home.glob("libs/kafka_*.jar")):
+        return None
+    return [str(REAL_KAFKA), str(directory), str(port), str(free_port())]
 
 
 def store_command(port: int, directory: Path) -> list[str] | None:
