@@ -136,7 +136,7 @@ PLANTS: list[tuple[Plant, Kind, str, str]] = [
         Kind.VIDEO_UNUSED, LEDGER, name_of("failed video"),
     ),
     (
-        lambda w: w.change(w.stores.ledger, "failed video", unsettled=[name_of("failed")]),
+        lambda w: w.change(w.stores.ledger, "failed video", users=["x"], unsettled=["x"]),
         Kind.VIDEO_UNSETTLED, LEDGER, name_of("failed video"),
     ),
     (

@@ -124,7 +124,8 @@ class World:
                 "state": "STORED",
                 "touch_time": self.past,
                 "users": [name_of(what)],
-                "unsettled": [],
+                # The gateway looks after an hour whether the conversion is there.
+                "unsettled": [name_of(what)],
                 **fields,
             }
         )

@@ -99,12 +99,13 @@ def _uses(entry: Document, known: dict[str, Document]) -> Iterator[Finding]:
     users = [plain(each) for each in entry.get("users") or ()]
     if not users:
         yield _finding(Kind.VIDEO_UNUSED, entry, "nobody needs it")
-    if doubtful := entry.get("unsettled"):
-        detail = f"nobody has seen yet whether {plain(doubtful[0])} is there"
-        yield _finding(Kind.VIDEO_UNSETTLED, entry, detail)
+    doubtful = {plain(each) for each in entry.get("unsettled") or ()}
     for user in users:
         conversion = known.get(user)
-        if conversion is None or conversion.get("video_released"):
+        if conversion is None and user in doubtful:
+            detail = f"it was stored for {user}, which was never inserted"
+            yield _finding(Kind.VIDEO_UNSETTLED, entry, detail)
+        elif conversion is None or conversion.get("video_released"):
             why = "there is no such conversion" if conversion is None else "it does not need it"
             yield _finding(Kind.VIDEO_USER_WRONG, entry, f"it is kept for {user}, and {why}")
 
