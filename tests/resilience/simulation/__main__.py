@@ -9,6 +9,7 @@ import time
 import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 from hypothesis import HealthCheck, Phase, Verbosity, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
@@ -26,6 +27,7 @@ class Batch:
     seed: int
     schedules: int
     failure: str
+    cause: str = ""
 
 
 def run_batch(number: int, size: int = BATCH, *, shrink: bool = True) -> Batch:
@@ -52,19 +54,21 @@ def run_batch(number: int, size: int = BATCH, *, shrink: bool = True) -> Batch:
                 suppress_health_check=list(HealthCheck),
             ),
         )
-    except Exception:  # noqa: BLE001 - whatever it is, it is the finding
-        return Batch(number, Seeded.count, traceback.format_exc())
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is the finding
+        cause = f"{type(error).__name__}: {error}"
+        return Batch(number, Seeded.count, traceback.format_exc(), cause)
     return Batch(number, Seeded.count, "")
 
 
-def batches(first: int, schedules: int, processes: int) -> Iterator[Batch]:
+def batches(first: int, schedules: int, processes: int, *, shrink: bool) -> Iterator[Batch]:
     """Run batches from seed `first` on, until there are enough schedules."""
     seeds = range(first, first + -(-schedules // BATCH))
+    run = partial(run_batch, shrink=shrink)
     if processes == 1:
-        yield from map(run_batch, seeds)
+        yield from map(run, seeds)
         return
     with multiprocessing.get_context("spawn").Pool(processes) as pool:
-        yield from pool.imap_unordered(run_batch, seeds)
+        yield from pool.imap_unordered(run, seeds)
 
 
 def main(arguments: list[str]) -> int:
@@ -73,13 +77,14 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--schedules", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--processes", type=int, default=1)
+    parser.add_argument("--no-shrink", action="store_true")
     given = parser.parse_args(arguments)
     begun, done = time.monotonic(), 0
-    for batch in batches(given.seed, given.schedules, given.processes):
+    for batch in batches(given.seed, given.schedules, given.processes, shrink=not given.no_shrink):
         done += batch.schedules
         if batch.failure:
             print(batch.failure)
-            print(f"SIMULATION failed after {done} schedules seed={batch.seed}")
+            print(f"SIMULATION schedules={done} broken=1 seed={batch.seed} cause={batch.cause}")
             print(f"Again: make simulate SEED={batch.seed} SCHEDULES={BATCH}")
             return 1
     seconds = time.monotonic() - begun

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
+from typing import Any
 
 from tonearm_chassis.dead_letters import DeadLetters
 from tonearm_chassis.envelope import Envelope, MalformedEvent
@@ -162,14 +163,18 @@ async def consume(
 
 
 async def watch_generation(
-    bus: Bus, sleep: Callable[[float], asyncio.Future[None]], on_replaced: Callable[[], object]
+    bus: Bus,
+    sleep: Callable[[float], Coroutine[Any, Any, None]],
+    on_replaced: Callable[[], Coroutine[Any, Any, None]],
 ) -> None:
     """Call `on_replaced` soon after the bus was wiped, as a reader that knows its topics does."""
     known = bus.generation
     while True:
         await sleep(1.0)
         if bus.generation != known:
-            known = bus.generation
-            called = on_replaced()
-            if asyncio.iscoroutine(called):
-                await called
+            try:
+                generation = bus.generation
+                await on_replaced()
+                known = generation
+            except Outage:
+                continue

@@ -316,6 +316,8 @@ FUNCTIONS: dict[str, Callable[[Sequence[Any]], Any]] = {
     "$max": lambda values: max(_there(values), key=in_order, default=None),
     "$size": lambda values: len(values[0]),
     "$concat": "".join,
+    "$arrayElemAt": lambda values: values[0][values[1]],
+    "$slice": lambda values: values[0][values[1] :] if values[1] < 0 else values[0][: values[1]],
     "$concatArrays": lambda values: [each for value in values for each in value],
     "$setUnion": _united,
     "$setDifference": lambda values: [each for each in values[0] if each not in values[1]],

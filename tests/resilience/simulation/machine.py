@@ -12,14 +12,17 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from .gates import Fate
 from .loop import Process
 from .media import Kind
-from .world import World, determined, upload_of
+from .world import World, determined, request_id_of, upload_of
 
 NUMBERS = st.integers(0, 30)
-SECONDS = st.sampled_from([0.5, 1.0, 3.0, 8.0, 16.0, 40.0])
+SECONDS = st.sampled_from([0.5, 1.0, 3.0, 8.0, 16.0])
+HANGS = st.sampled_from([1.0, 4.0, 16.0, 45.0])
 BACKENDS = st.sampled_from(["store", "bus", "videos", "audio", "mail"])
 TROUBLES = st.sampled_from(["fails", "stops short"])
+KINDS = st.sampled_from([Kind.SHORT, Kind.LONG, Kind.LONG, Kind.SILENT])
 FATES = st.sampled_from([*Fate])
 MAX_UPLOADS = 3
+MAX_CONVERSIONS = 5
 
 
 class Schedule(RuleBasedStateMachine):
@@ -47,19 +50,19 @@ class Schedule(RuleBasedStateMachine):
 
     @initialize(
         gateways=st.integers(1, 2),
-        converters=st.integers(1, 3),
+        converters=st.sampled_from([2, 1, 3]),
         notifiers=st.integers(1, 2),
         skews=st.lists(st.sampled_from([0.0, -3600.0, 3600.0, 7.5]), min_size=1, max_size=3),
-        kind=st.sampled_from([*Kind]),
+        kind=KINDS,
     )
     def build(
         self, gateways: int, converters: int, notifiers: int, skews: list[float], kind: Kind
     ) -> None:
         """Make a world, and a client that sends a first video."""
         type(self).count += 1
-        self._stack.enter_context(determined(0))
+        bugs = self._stack.enter_context(determined(0))
         counts = {"gateway": gateways, "converter": converters, "notifier": notifiers}
-        self.world = World(counts, skews)
+        self.world = World(counts, skews, bugs)
         self._stack.callback(self.world.close)
         self.upload(kind, 0, cut=0)
 
@@ -71,13 +74,18 @@ class Schedule(RuleBasedStateMachine):
 
     # Clients.
 
-    @rule(kind=st.sampled_from([*Kind]), number=NUMBERS, cut=st.sampled_from([0, 0, 0, 1]))
-    def upload(self, kind: Kind, number: int, cut: int) -> None:
-        """A client sends a video; with `cut`, its end is lost on the way."""
+    @rule(
+        kind=KINDS,
+        number=NUMBERS,
+        cut=st.sampled_from([0, 0, 0, 1]),
+        seconds_a_piece=st.sampled_from([0.0, 0.0, 15.0]),
+    )
+    def upload(self, kind: Kind, number: int, cut: int, seconds_a_piece: float = 0.0) -> None:
+        """A client sends a video, fast or slowly; with `cut`, its end is lost on the way."""
         with self._watched() as world:
             gateways = world.gateways()
             if gateways and len(world.uploads) < MAX_UPLOADS:
-                upload = upload_of(len(world.uploads), kind)
+                upload = upload_of(len(world.uploads), kind, seconds_a_piece)
                 world.begin_upload(gateways[number % len(gateways)], upload, cut)
 
     @precondition(lambda self: self.world and self.world.uploads)
@@ -88,6 +96,27 @@ class Schedule(RuleBasedStateMachine):
             if gateways := world.gateways():
                 upload = world.uploads[which % len(world.uploads)]
                 world.begin_upload(gateways[number % len(gateways)], upload)
+
+    @precondition(lambda self: self.world and self.world.checker.accepted_by)
+    @rule(
+        what=st.sampled_from(["cancel", "cancel", "retry", "delete", "look", "look"]),
+        which=NUMBERS,
+        number=NUMBERS,
+    )
+    def wish(self, what: str, which: int, number: int) -> None:
+        """An owner asks something of a conversion, or for it."""
+        with self._watched() as world:
+            known = list(world.checker.accepted_by)
+            if what == "cancel":
+                known = world.checker.running() or known
+            if not (gateways := world.gateways()):
+                return
+            gateway, key = gateways[number % len(gateways)], known[which % len(known)]
+            if what == "retry":
+                if len(known) < MAX_CONVERSIONS:
+                    world.retry(gateway, key, request_id_of(100 + which))
+            else:
+                getattr(world, what)(gateway, key)
 
     # Requests.
 
@@ -113,7 +142,7 @@ class Schedule(RuleBasedStateMachine):
         with self._watched() as world:
             world.run(seconds)
 
-    @rule(seconds=SECONDS)
+    @rule(seconds=HANGS)
     def hang(self, seconds: float) -> None:
         """Time passes, and no request gets an answer."""
         with self._watched() as world:
@@ -121,15 +150,17 @@ class Schedule(RuleBasedStateMachine):
 
     # Processes.
 
-    def _process(self, world: World, number: int) -> Process | None:
-        processes = world.processes()
+    def _process(self, world: World, number: int, *, is_busy: bool) -> Process | None:
+        # A process that converts is worth more: what it leaves behind is what others take over.
+        busy = [each for each in world.trouble.workers() if not each.is_stopped]
+        processes = busy if is_busy and busy else world.processes()
         return processes[number % len(processes)] if processes else None
 
-    @rule(number=NUMBERS, take_requests=st.booleans())
-    def kill(self, number: int, *, take_requests: bool) -> None:
+    @rule(number=NUMBERS, is_busy=st.booleans(), take_requests=st.booleans())
+    def kill(self, number: int, *, is_busy: bool, take_requests: bool) -> None:
         """Kill -9; its requests may still arrive."""
         with self._watched() as world:
-            if process := self._process(world, number):
+            if process := self._process(world, number, is_busy=is_busy):
                 world.kill(process, take_requests=take_requests)
 
     @precondition(lambda self: self.world and self.world.down)
@@ -139,16 +170,30 @@ class Schedule(RuleBasedStateMachine):
         with self._watched() as world:
             world.start(world.down[number % len(world.down)])
 
-    @rule(number=NUMBERS)
-    def stop(self, number: int) -> None:
+    @rule(number=NUMBERS, is_busy=st.booleans())
+    def stop(self, number: int, *, is_busy: bool) -> None:
         """SIGSTOP, or SIGCONT if it was stopped."""
         with self._watched() as world:
-            if process := self._process(world, number):
+            if process := self._process(world, number, is_busy=is_busy):
                 if process.is_stopped:
                     world.loop.resume(process)
                     world.loop.run_ready()
                 else:
+                    world.faults += 1
                     process.is_stopped = True
+
+    @precondition(lambda self: self.world and self.world.trouble.workers())
+    @rule(seconds=st.sampled_from([16.0, 22.0]), is_back=st.booleans())
+    def oversleep(self, seconds: float, *, is_back: bool) -> None:
+        """A worker stands still for longer than its lease, while all others go on."""
+        with self._watched() as world:
+            process = world.trouble.workers()[0]
+            world.faults += 1
+            process.is_stopped = True
+            world.run(seconds)
+            if is_back:
+                world.loop.resume(process)
+                world.loop.run_ready()
 
     # Stores and the bus.
 
@@ -156,6 +201,7 @@ class Schedule(RuleBasedStateMachine):
     def go_away(self, backend: str) -> None:
         """A part goes away, or comes back."""
         with self._watched() as world:
+            world.faults += 1
             world.network.away ^= {backend}
 
     @rule()
@@ -177,7 +223,7 @@ class Schedule(RuleBasedStateMachine):
     def rebalance(self, number: int) -> None:
         """The bus takes a process for dead and gives its work to others."""
         with self._watched() as world:
-            if process := self._process(world, number):
+            if process := self._process(world, number, is_busy=False):
                 world.bus.return_work(process)
 
     # The engine and the mail server.
@@ -187,6 +233,7 @@ class Schedule(RuleBasedStateMachine):
         """The next engine that ends does something wrong."""
         with self._watched() as world:
             if world.trouble.made < MAX_TROUBLES:
+                world.faults += 1
                 world.trouble.made += 1
                 world.trouble.next.append(trouble)
 

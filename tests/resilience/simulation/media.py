@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Collection, Iterator
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from enum import Enum
+from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
+import gateway_service.domain
 from converter_service.domain import (
+    AudioFile,
     AudioId,
+    Claim,
+    ConversionId,
     DecodedAudio,
     EncodeReport,
     EngineFailure,
@@ -24,8 +30,9 @@ from converter_service.domain import (
 )
 from converter_service.ports import Progress, Workplace
 from gateway_service.domain import VideoId
+from gateway_service.ports import Known, MissingAudio
 from tonearm_chassis.clock import Clock
-from tonearm_chassis.errors import Outage
+from tonearm_chassis.errors import Outage, StorageFull
 
 from .gates import Network
 from .loop import PROCESS, Process
@@ -67,9 +74,16 @@ class Shelf:
     """A GridFS in memory: pieces first, then the file that makes them visible."""
 
     now: Callable[[], float]
+    start: datetime
     pieces: dict[str, list[bytes]] = field(default_factory=dict)
     files: set[str] = field(default_factory=set)
     times: dict[str, float] = field(default_factory=dict)
+    labels: dict[str, tuple[str, int]] = field(default_factory=dict)
+    """Which conversion and fence a file says it is of."""
+
+    def moment(self, name: str) -> datetime:
+        """Tell when something was stored, by the store's own time."""
+        return self.start + timedelta(seconds=self.times[name])
 
     def add(self, name: str, piece: bytes) -> None:
         """Store the next piece."""
@@ -86,11 +100,17 @@ class Shelf:
         """Read a file, if it is visible."""
         return b"".join(self.pieces.get(name, [])) if name in self.files else None
 
+    def hide(self, name: str) -> None:
+        """Delete a file; its pieces stay."""
+        self.files.discard(name)
+        self.labels.pop(name, None)
+
     def delete(self, name: str) -> None:
         """Delete a file and all pieces."""
         self.files.discard(name)
         self.pieces.pop(name, None)
         self.times.pop(name, None)
+        self.labels.pop(name, None)
 
 
 class ShelfPort:
@@ -125,6 +145,34 @@ class GatewayVideos(ShelfPort):
         """Delete a video."""
         await self.ask("delete", lambda: self.shelf.delete(video_id))
 
+    async def orphans(self, older_than_seconds: float, known: Known) -> AsyncIterator[VideoId]:
+        """Find what nobody knows."""
+
+        def old() -> list[str]:
+            limit = self.shelf.now() - older_than_seconds
+            return [name for name, time in self.shelf.times.items() if time <= limit]
+
+        names = await self.ask("list", old)
+        accounted_for = await known(names) if names else set()
+        for name in names:
+            if name not in accounted_for:
+                yield VideoId(name)
+
+
+class GatewayAudio(ShelfPort):
+    """The gateway's `AudioStore`."""
+
+    async def read(self, audio_id: gateway_service.domain.AudioId) -> AsyncIterator[bytes]:
+        """Read an MP3."""
+        content = await self.ask("read", lambda: self.shelf.read(audio_id))
+        if content is None:
+            raise MissingAudio(audio_id)
+        yield content
+
+    async def delete(self, audio_id: gateway_service.domain.AudioId) -> None:
+        """Delete an MP3."""
+        await self.ask("delete", lambda: self.shelf.delete(audio_id))
+
 
 class GatewayVideoSink:
     """The gateway's `VideoSink`."""
@@ -153,7 +201,7 @@ class Disk:
 
     files: dict[Path, bytes] = field(default_factory=dict)
     is_full: bool = False
-    count: Any = field(default_factory=itertools.count)
+    count: Iterator[int] = field(default_factory=itertools.count)
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[Workplace]:
@@ -169,7 +217,12 @@ class Disk:
     def require_space(self, wanted_bytes: int = 0) -> None:  # noqa: ARG002 - the port has it
         """Refuse if the disk is full."""
         if self.is_full:
-            raise Outage("scratch: full")
+            raise StorageFull("scratch: full")
+
+
+def _each(step: Callable[[str], None], names: Collection[str]) -> None:
+    for name in names:
+        step(name)
 
 
 class ConverterVideos(ShelfPort):
@@ -190,25 +243,83 @@ class ConverterAudio(ShelfPort):
 
     disk: Disk
 
-    async def put(self, audio_id: AudioId, source: Path) -> StoredAudio:
+    async def put(self, audio_id: AudioId, claim: Claim, source: Path) -> StoredAudio:
         """Store a file: pieces first, then what makes them visible."""
         content = self.disk.files[source]
         half = len(content) // 2
-        await self.remove(audio_id)
-        for piece in (content[:half], content[half:]):
-            await self.ask("write", lambda piece=piece: self.shelf.add(audio_id, piece))  # type: ignore[misc]
-        await self.ask("commit", lambda: self.shelf.commit(audio_id))
+        label = claim.order.conversion_id, claim.fence
+
+        def commit() -> None:
+            self.shelf.commit(audio_id)
+            self.shelf.labels[audio_id] = label
+
+        try:
+            for piece in (content[:half], content[half:]):
+                await self.ask("write", partial(self.shelf.add, audio_id, piece))
+            await self.ask("commit", commit)
+            await self._compare(audio_id, content)
+        except BaseException:
+            with suppress(Outage):
+                await self.remove([audio_id])
+            raise
         return StoredAudio(audio_id, len(content), hashlib.sha256(content).hexdigest())
 
-    async def remove(self, audio_id: AudioId) -> None:
+    async def _compare(self, audio_id: AudioId, content: bytes) -> None:
+        if await self.ask("read", lambda: self.shelf.read(audio_id)) != content:
+            raise Outage("audio: what is stored is not what was sent")
+
+    async def remove(self, audio_ids: Collection[AudioId]) -> None:
         """Delete audio."""
-        await self.ask("delete", lambda: self.shelf.delete(audio_id))
+        for step in (self.shelf.hide, self.shelf.delete):
+            await self.ask(step.__name__, partial(_each, step, audio_ids))
+
+    async def remove_all(self, conversion_id: ConversionId) -> None:
+        """Delete all whole files of a conversion."""
+
+        def work() -> None:
+            for name, (label, _) in list(self.shelf.labels.items()):
+                if label == conversion_id:
+                    self.shelf.delete(name)
+
+        await self.ask("delete_all", work)
+
+    async def list_files(
+        self, since: datetime | None, until: datetime
+    ) -> AsyncIterator[list[AudioFile]]:
+        """List the whole files of a time."""
+
+        def found() -> list[AudioFile]:
+            return [
+                AudioFile(AudioId(name), ConversionId(label), fence)
+                for name, (label, fence) in self.shelf.labels.items()
+                if (since is None or self.shelf.moment(name) >= since)
+                and self.shelf.moment(name) <= until
+            ]
+
+        if files := await self.ask("list", found):
+            yield files
+
+    async def fragments(self, since: datetime | None, until: datetime) -> list[AudioId]:
+        """List what is half stored since then."""
+
+        def found() -> list[AudioId]:
+            halves = set(self.shelf.pieces) - self.shelf.files
+            return [
+                AudioId(name)
+                for name in sorted(halves)
+                if (since is None or self.shelf.moment(name) >= since)
+                and self.shelf.moment(name) < until
+            ]
+
+        return await self.ask("fragments", found)
 
 
 @dataclass(slots=True)
 class Trouble:
     """What the engines of all converters will do wrong next."""
 
+    noticed: Callable[[bytes], None]
+    """Is told of every video that an engine begins to work on."""
     next: list[str] = field(default_factory=list)
     made: int = 0
     running: dict[object, tuple[Process | None, bytes]] = field(default_factory=dict)
@@ -217,6 +328,11 @@ class Trouble:
     def take(self) -> str:
         """Take the next trouble; empty if there is none."""
         return self.next.pop(0) if self.next else ""
+
+    def workers(self) -> list[Process]:
+        """List the processes whose engines run."""
+        found = [process for process, _ in self.running.values() if process and process.is_alive]
+        return list(dict.fromkeys(found))
 
     def videos(self) -> list[bytes]:
         """List what engines work on; an engine dies with its process."""
@@ -252,6 +368,7 @@ class SimulatedEngine:
         """Encode for as long as the video's kind says."""
         video = self._disk.files[source]
         token = object()
+        self._trouble.noticed(video)
         self._trouble.running[token] = (PROCESS.get(), video)
         try:
             for step in range(2):
@@ -270,6 +387,3 @@ class SimulatedEngine:
         content = self._disk.files[audio]
         samples = RATE * 10 * len(content) // len(make_audio(b""))
         return DecodedAudio(samples, samples, RATE, 2, -3.0)
-
-
-Effect = Callable[[], Coroutine[Any, Any, Any]]

@@ -16,12 +16,23 @@ import notifier_service.wire
 import notifier_service.worker
 from converter_service.adapters.event_progress import EventProgressChannel
 from converter_service.adapters.mongo_claims import MongoClaimStore
+from converter_service.adapters.mongo_tombstones import MongoTombstoneStore
+from converter_service.use_cases import housekeeping
+from converter_service.use_cases.call_off import CallOff
 from converter_service.use_cases.convert_video import ConvertVideo, Equipment
 from converter_service.use_cases.desk import Desk
+from converter_service.use_cases.suspicion import Suspicion
 from gateway_service.adapters.mongo_conversions import MongoConversionStore
+from gateway_service.adapters.mongo_ledger import MongoVideoLedger
+from gateway_service.adapters.mongo_records import MongoConversionRecords
+from gateway_service.domain import Retention
+from gateway_service.use_cases import sweep
+from gateway_service.use_cases.change import CancelConversion, DeleteConversion, RetryConversion
 from gateway_service.use_cases.follow import ApplyChange, Reminder
-from gateway_service.use_cases.read import GetConversion
-from gateway_service.use_cases.upload import UploadVideo
+from gateway_service.use_cases.read import DownloadAudio, GetConversion
+from gateway_service.use_cases.request import RequestConversion
+from gateway_service.use_cases.upload import Limits, UploadVideo
+from gateway_service.use_cases.wakeful import Alarm
 from notifier_service.adapters.mongo_deliveries import MongoDeliveryStore
 from notifier_service.domain import MailDeferred, Patience
 from notifier_service.letter import Letter, Letterhead
@@ -44,6 +55,7 @@ from .media import (
     ConverterAudio,
     ConverterVideos,
     Disk,
+    GatewayAudio,
     GatewayVideos,
     SimulatedEngine,
 )
@@ -56,8 +68,15 @@ STORE, VIDEOS, AUDIO, MAIL = "store", "videos", "audio", "mail"
 
 REMIND_SECONDS = 4.0
 LEASE_SECONDS = 15.0
-MAX_BYTES = 1000
 SLOTS = 2
+LIMITS = Limits(max_bytes=1000, idle_seconds=40.0)
+RETENTION = Retention(video=timedelta(seconds=90), audio=timedelta(days=1))
+SWEEP_SECONDS = 20.0
+ORPHAN_AGE_SECONDS = 60.0
+PATIENCE = sweep.Patience(
+    SWEEP_SECONDS, LIMITS.idle_seconds, ORPHAN_AGE_SECONDS, timedelta(days=1), RETENTION
+)
+HOUSEKEEPING = housekeeping.Retention(SWEEP_SECONDS, ORPHAN_AGE_SECONDS, 14.0)
 
 
 class SkewedClock:
@@ -130,20 +149,34 @@ class Gateway:
         """Put it together and start it."""
         self.site = site
         self.process = site.process
-        stopping = asyncio.Event()
-        clock = site.clock
-        self.conversions = MongoConversionStore(site.database("gateway"), REMIND_SECONDS)
-        relay = Relay(self.conversions.outbox, site.producer)
-        videos = GatewayVideos(site.world.videos, site.world.network, VIDEOS)
-        self.upload = UploadVideo(videos, self.conversions, relay, clock, MAX_BYTES)
-        self.get = GetConversion(self.conversions)
-        apply = ApplyChange(self.conversions, relay, clock)
-        reminder = Reminder(self.conversions, relay, clock, REMIND_SECONDS)
-        site.spawn(relay.run(stopping))
-        site.spawn(reminder.run(stopping))
+        world, stopping, clock = site.world, asyncio.Event(), site.clock
+        database, alarm = site.database("gateway"), Alarm()
+        conversions = MongoConversionStore(database, REMIND_SECONDS)
+        relay = Relay(conversions.outbox, site.producer)
+        ledger = MongoVideoLedger(database)
+        stores = sweep.Stores(
+            videos=GatewayVideos(world.videos, world.network, VIDEOS),
+            audio=GatewayAudio(world.audio, world.network, AUDIO),
+            ledger=ledger,
+            conversions=conversions,
+            records=MongoConversionRecords(database),
+        )
+        request = RequestConversion(conversions, ledger, relay, alarm, clock)
+        self.get = GetConversion(conversions)
+        self.upload = UploadVideo(stores.videos, ledger, request, clock, LIMITS)
+        self.cancel = CancelConversion(self.get, conversions, relay, clock, RETENTION)
+        self.retry = RetryConversion(self.get, conversions, ledger, request, clock)
+        self.delete = DeleteConversion(conversions, relay, alarm, clock)
+        self.download = DownloadAudio(self.get, stores.audio, clock)
+        reminder = Reminder(conversions, relay, clock, REMIND_SECONDS)
+        sweeper = sweep.Sweeper(stores, alarm, clock, PATIENCE)
+        for background in (relay, reminder, sweeper):
+            site.spawn(background.run(stopping))
+        apply = ApplyChange(conversions, relay, clock, RETENTION)
         site.consume(
             "gateway", gateway_service.worker.NewsWorker(apply), gateway_service.wire.SOURCE
         )
+        site.spawn(watch_generation(world.bus, clock.sleep, reminder.rush))
 
 
 class Converter:
@@ -161,6 +194,7 @@ class Converter:
         videos = ConverterVideos(world.videos, world.network, VIDEOS)
         audio = ConverterAudio(world.audio, world.network, AUDIO)
         videos.disk = audio.disk = self.disk
+        suspicion = Suspicion(clock)
         equipment = Equipment(
             clock=clock,
             claims=claims,
@@ -169,14 +203,18 @@ class Converter:
             engine=SimulatedEngine(self.disk, clock, world.trouble),
             workshop=self.disk,
             progress=EventProgressChannel(site.producer, clock),
+            suspicion=suspicion,
             lease_seconds=LEASE_SECONDS,
         )
-        desk = Desk(claims, ConvertVideo(equipment), slots=SLOTS)
-        site.spawn(desk.run(stopping))
-        site.spawn(relay.run(stopping))
+        desk = Desk(claims, ConvertVideo(equipment), suspicion, slots=SLOTS)
+        tombstones = MongoTombstoneStore(clock, collection, promised=relay.wake)
+        call_off = CallOff(tombstones, audio, desk.stop)
+        sweeper = housekeeping.Housekeeping(clock, tombstones, audio, HOUSEKEEPING)
+        for background in (desk, relay, call_off, sweeper):
+            site.spawn(background.run(stopping))
         site.consume(
             "converter",
-            converter_service.worker.ConversionRequests(desk),
+            converter_service.worker.ConversionRequests(desk, call_off),
             converter_service.wire.SOURCE,
         )
 
@@ -252,4 +290,3 @@ MAKERS: dict[str, Callable[[Site], Gateway | Converter | Notifier]] = {
     "converter": Converter,
     "notifier": Notifier,
 }
-__all__ = ["MAKERS", "Converter", "Gateway", "Notifier", "Site", "prepare", "watch_generation"]

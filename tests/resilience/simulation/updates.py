@@ -103,6 +103,8 @@ def _apply(
             added = value["$each"] if isinstance(value, Mapping) and "$each" in value else [value]
             known = holder.setdefault(name, [])
             known += [each for each in added if operator == "$push" or each not in known]
+            if isinstance(value, Mapping) and "$slice" in value:
+                holder[name] = known[value["$slice"] :] if value["$slice"] else []
         case "$pull":
             holder[name] = [each for each in holder.get(name, []) if not _pulled(each, value, now)]
         case "$pullAll":

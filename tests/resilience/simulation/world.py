@@ -14,7 +14,7 @@ from typing import Any
 
 import structlog
 
-from gateway_service.domain import AccountId, Owner, Refusal
+from gateway_service.domain import AccountId, ConversionId, Owner, Refusal
 from gateway_service.use_cases.upload import Declaration
 from notifier_service.letter import Letter
 from tonearm_chassis.errors import Outage
@@ -33,10 +33,15 @@ GROUPS = {
     "converter": "tonearm.conversion-requests.v1",
     "notifier": "tonearm.notifications.v1",
 }
+# What services log when code of ours fails in a way that nobody foresaw.
+BUGS = frozenset({"conversion_crashed", "event_failed", "attempt_failed", "attempt_lost"})
 MAX_GATEWAY_SKEW_SECONDS = 7.5
 MAX_STEPS = 20_000
 # Longer than the longest chain of pauses that faults can leave behind.
 QUIET_SECONDS = 900.0
+# Beyond every age that a sweeper waits for; and the time it then takes.
+SWEPT_AFTER_SECONDS = 600.0
+SWEEPS_SECONDS = 6.0
 
 
 class NeverQuiet(AssertionError):
@@ -52,20 +57,27 @@ class Upload:
     kind: Kind
     answers: list[str] = field(default_factory=list)
     refusals: list[str] = field(default_factory=list)
+    seconds_a_piece: float = 0.0
 
 
 class World:
     """A few processes of every service, and a schedule's hold on all they do."""
 
-    def __init__(self, counts: dict[str, int], skews: list[float] | None = None) -> None:
+    def __init__(
+        self,
+        counts: dict[str, int],
+        skews: list[float] | None = None,
+        bugs: list[str] | None = None,
+    ) -> None:
         """Start `counts` processes of each service; the n-th has the n-th skew."""
+        self.bugs = bugs if bugs is not None else []
         self.loop = VirtualLoop()
         self.network = Network(self.loop)
         self.bus = Bus(self.network, GROUPS)
         self.server = DocumentServer(lambda: START + timedelta(seconds=self.loop.now))
-        self.videos = Shelf(lambda: self.loop.now)
-        self.audio = Shelf(lambda: self.loop.now)
-        self.trouble = Trouble()
+        self.videos = Shelf(lambda: self.loop.now, START)
+        self.audio = Shelf(lambda: self.loop.now, START)
+        self.faults = 0
         self.mail_is_busy = False
         self.mails: list[Letter] = []
         self.uploads: list[Upload] = []
@@ -74,6 +86,7 @@ class World:
         self._dead: list[asyncio.Task[Any]] = []
         self._skews = skews or [0.0]
         self.checker = Checker(self)
+        self.trouble = Trouble(self.checker.encodes)
         self.trace: list[str] = []
         asyncio._set_running_loop(self.loop)  # noqa: SLF001 - public by its docstring: for authors of loops
         self._own(prepare(self))
@@ -91,7 +104,12 @@ class World:
         """Run something as a process."""
         context = copy_context()
         context.run(PROCESS.set, process)
-        self.loop.create_task(work, context=context)
+        task = self.loop.create_task(work, context=context)
+        task.add_done_callback(self._ended, context=context)
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        if not task.cancelled() and (error := task.exception()):
+            self.loop.failures.append(error)
 
     def start(self, name: str) -> None:
         """Start a process that does not run."""
@@ -118,6 +136,7 @@ class World:
         process.is_alive = False
         self.bus.leave(process)
         self.down.append(process.name)
+        self.faults += 1
         if take_requests:
             self.network.forget(process)
 
@@ -139,25 +158,72 @@ class World:
         self.loop.run_ready()
 
     async def _upload(self, gateway: Gateway, upload: Upload, cut: int) -> None:
+        faults = self.faults
         declared = Declaration(
             "holiday.mp4", 192, size_bytes=len(upload.video), request_id=upload.request_id
         )
         try:
-            conversion = await gateway.upload(ADA, declared, _pieces(upload.video, cut))
+            pieces = _pieces(upload, cut)
+            conversion = await gateway.upload(ADA, declared, pieces)
         except Refusal as refusal:
             upload.refusals.append(type(refusal).__name__)
-        except Outage:
-            return
+        except Outage as outage:
+            self.checker.call_failed(faults, outage)
         else:
             self.checker.accepted(upload, conversion.id)
 
-    def call(self, gateway: Gateway, work: Callable[[], Coroutine[Any, Any, Any]]) -> None:
-        """Let a client make a call; refusals and outages are answers."""
+    def cancel(self, gateway: Gateway, conversion_id: str) -> None:
+        """Let its owner call a conversion off."""
+        self.checker.cancelling.add(conversion_id)
+
+        async def call() -> None:
+            conversion = await gateway.cancel(ADA.account_id, ConversionId(conversion_id))
+            self.checker.cancelled(conversion)
+
+        self._call(gateway, call)
+
+    def retry(self, gateway: Gateway, conversion_id: str, request_id: str) -> None:
+        """Let its owner repeat a conversion."""
+
+        async def call() -> None:
+            conversion = await gateway.retry(ADA, ConversionId(conversion_id), request_id)
+            self.checker.retried(conversion, conversion_id, request_id)
+
+        self._call(gateway, call)
+
+    def delete(self, gateway: Gateway, conversion_id: str) -> None:
+        """Let its owner delete a conversion."""
+        self.checker.deleting.add(conversion_id)
+
+        async def call() -> None:
+            await gateway.delete(ADA.account_id, ConversionId(conversion_id))
+            self.checker.deleted.add(conversion_id)
+
+        self._call(gateway, call)
+
+    def look(self, gateway: Gateway, conversion_id: str) -> None:
+        """Let its owner ask for a conversion, and for its audio if there should be any."""
+        was_deleted = conversion_id in self.checker.deleted
+
+        async def call() -> None:
+            conversion = await gateway.get(ADA.account_id, ConversionId(conversion_id))
+            if was_deleted:
+                self.checker.findings.append("a deleted conversion was shown")
+            download = await gateway.download(ADA.account_id, conversion.id)
+            content = b"".join([piece async for piece in download.pieces])
+            self.checker.downloaded(conversion.id, content)
+
+        self._call(gateway, call)
+
+    def _call(self, gateway: Gateway, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        faults = self.faults
 
         async def calling() -> None:
             try:
                 await work()
-            except (Refusal, Outage):
+            except Outage as outage:
+                self.checker.call_failed(faults, outage)
+            except Refusal:
                 return
 
         self.run_as(gateway.process, calling())
@@ -176,6 +242,8 @@ class World:
 
     def open(self, gate: Gate, fate: Fate = Fate.PASSES) -> None:
         """Let one request meet its fate."""
+        if fate is not Fate.PASSES or gate.backend in self.network.away:
+            self.faults += 1
         self.network.open(gate, fate)
         self.checker.check()
 
@@ -211,6 +279,7 @@ class World:
 
     def let_pass(self, seconds: float) -> None:
         """Let time pass while every request hangs."""
+        self.faults += 1
         until = self.loop.now + seconds
         while self.loop.fire(until):
             self.loop.run_ready()
@@ -236,6 +305,7 @@ class World:
         """Let everything come to rest; raise `NeverQuiet` if it does not."""
         self.heal()
         for upload in self.uploads:
+            upload.seconds_a_piece = 0.0
             if not upload.answers and not upload.refusals:
                 self.begin_upload(self.gateways()[0], upload)
         until = self.loop.now + QUIET_SECONDS
@@ -245,8 +315,18 @@ class World:
                 break
         else:
             raise NeverQuiet("; ".join(self.checker.unfinished()))
-        self.run(LAST_SECONDS)
         self.checker.check_rest()
+        self._sweep()
+        self.checker.check_swept()
+
+    def _sweep(self) -> None:
+        """Let so much time pass that whatever was left behind is old, then let all be swept."""
+        for process in self.processes():
+            self.kill(process, take_requests=True)
+        self.run(SWEPT_AFTER_SECONDS)
+        self.start("gateway-0")
+        self.start("converter-0")
+        self.run(SWEEPS_SECONDS)
 
     def close(self) -> None:
         """End everything."""
@@ -256,38 +336,47 @@ class World:
         asyncio._set_running_loop(None)  # noqa: SLF001 - as above
 
 
-LAST_SECONDS = 2.0
-
-
-async def _pieces(video: bytes, cut: int) -> AsyncIterator[bytes]:
+async def _pieces(upload: Upload, cut: int) -> AsyncIterator[bytes]:
+    video = upload.video
     pieces = [video[start : start + PIECE] for start in range(0, len(video), PIECE)]
     for piece in pieces[: len(pieces) - cut]:
+        if upload.seconds_a_piece:
+            await asyncio.sleep(upload.seconds_a_piece)
         yield piece
 
 
 @contextmanager
-def determined(seed: int) -> Iterator[None]:
-    """Let ids and chances depend on nothing but `seed`, and nobody write logs."""
+def determined(seed: int) -> Iterator[list[str]]:
+    """Let ids and chances depend on nothing but `seed`; give what logs say of our own bugs."""
     chance = random.Random(seed)
     before, state = uuid.uuid4, random.getstate()
     uuid.__dict__["uuid4"] = lambda: uuid.UUID(int=chance.getrandbits(128), version=4)
     random.seed(seed)
+    bugs: list[str] = []
+
+    def note(_logger: object, _method: str, event: structlog.typing.EventDict) -> str:
+        if event["event"] in BUGS:
+            bugs.append(f"{event['event']}: {event.get('exc_info')!r}")
+        raise structlog.DropEvent
+
     logs = structlog.get_config()
     structlog.configure(
-        processors=[_drop], wrapper_class=structlog.BoundLogger, cache_logger_on_first_use=False
+        processors=[note], wrapper_class=structlog.BoundLogger, cache_logger_on_first_use=False
     )
     try:
-        yield
+        yield bugs
     finally:
         uuid.__dict__["uuid4"] = before
         random.setstate(state)
         structlog.configure(**logs)
 
 
-def _drop(_logger: object, _method: str, _event: structlog.typing.EventDict) -> str:
-    raise structlog.DropEvent
-
-
-def upload_of(number: int, kind: Kind) -> Upload:
+def upload_of(number: int, kind: Kind, seconds_a_piece: float = 0.0) -> Upload:
     """Make an upload that no other is like."""
-    return Upload(str(uuid.UUID(int=number + 1, version=4)), make_video(number, kind), kind)
+    video = make_video(number, kind)
+    return Upload(request_id_of(number + 1), video, kind, seconds_a_piece=seconds_a_piece)
+
+
+def request_id_of(number: int) -> str:
+    """Make an id for a request."""
+    return str(uuid.UUID(int=number, version=4))

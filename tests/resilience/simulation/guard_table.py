@@ -1,0 +1,243 @@
+"""Which guards there are, how each is switched off, and which suite must notice."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+GATEWAY = "gateway_service/src/gateway_service"
+CONVERTER = "converter_service/src/converter_service"
+NOTIFIER = "notifier_service/src/notifier_service"
+SIMULATION = "simulation"
+SCENARIOS = "tests/resilience/simulation/test_scenarios.py"
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """A line that keeps the guarantee, and what to put in its place to be without it."""
+
+    name: str
+    file: str
+    line: str
+    instead: str
+    suite: str = SIMULATION
+
+
+GUARDS = (
+    Guard(
+        "fence: stale news",
+        f"{GATEWAY}/domain/conversions.py",
+        "if self.is_final or news.fence < self.fence or self._has_heard(news):",
+        "if self.is_final or self._has_heard(news):",
+    ),
+    Guard(
+        "fence: stale worker's writes",
+        f"{CONVERTER}/adapters/claim_documents.py",
+        '        "fence": claim.fence,\n        "owner": claim.owner,\n    }',
+        "    }",
+    ),
+    Guard(
+        "fence: stale notifier's writes",
+        f"{NOTIFIER}/adapters/mongo_deliveries.py",
+        '        "attempts": claimed.attempts,\n        "fence": claimed.fence,\n',
+        "",
+        "notifier_service/tests/test_delivery_store.py",
+    ),
+    Guard(
+        "final: news of what is over",
+        f"{GATEWAY}/domain/conversions.py",
+        "if self.is_final or news.fence < self.fence or self._has_heard(news):",
+        "if news.fence < self.fence or self._has_heard(news):",
+    ),
+    Guard(
+        "final: calling off what is over",
+        f"{GATEWAY}/domain/conversions.py",
+        "return None if self.is_final else self._cancelled(now)",
+        "return self._cancelled(now)",
+    ),
+    Guard(
+        "compare-and-set: gateway",
+        f"{GATEWAY}/adapters/mongo_conversions.py",
+        '{"_id": old.id, "revision": old.revision}, update',
+        '{"_id": old.id}, update',
+    ),
+    Guard(
+        "compare-and-set: claims",
+        f"{CONVERTER}/adapters/claim_documents.py",
+        '        "state": RUNNING,\n        "fence": claim.fence,',
+        '        "fence": claim.fence,',
+    ),
+    Guard(
+        "dedupe: an order that is over",
+        f"{CONVERTER}/adapters/claim_documents.py",
+        '{"$eq": [{"$type": "$state"}, "missing"]},\n        {"$and"',
+        '{"$in": ["$state", ["SUCCEEDED", "FAILED"]]},\n'
+        '        {"$eq": [{"$type": "$state"}, "missing"]},\n        {"$and"',
+    ),
+    Guard(
+        "dedupe: an order that was called off",
+        f"{CONVERTER}/adapters/claim_documents.py",
+        '{"$eq": [{"$type": "$state"}, "missing"]},\n        {"$and"',
+        '{"$in": ["$state", ["CANCELLED", "DELETED"]]},\n'
+        '        {"$eq": [{"$type": "$state"}, "missing"]},\n        {"$and"',
+    ),
+    Guard(
+        "dedupe: telling the end again",
+        f"{CONVERTER}/use_cases/desk.py",
+        "await self._claims.announce_end(order.conversion_id, order.fence_floor)",
+        "pass",
+    ),
+    Guard(
+        "dedupe: one delivery a conversion",
+        f"{NOTIFIER}/domain.py",
+        "return delivery_key(self.conversion_id)",
+        "return delivery_key(self.conversion_id) + str(id(self))",
+    ),
+    Guard(
+        "dedupe: telling of a mail again",
+        f"{NOTIFIER}/use_cases.py",
+        "await self._store.announce(delivery)",
+        "pass",
+    ),
+    Guard(
+        "dedupe: request_id",
+        f"{GATEWAY}/adapters/mongo_conversions.py",
+        "unique=True,",
+        "unique=False,",
+    ),
+    Guard(
+        "length: every sample heard",
+        f"{CONVERTER}/use_cases/convert_video.py",
+        "            require_all_heard(source, encoded, audio)\n",
+        "",
+    ),
+    Guard(
+        "length: every byte of the upload",
+        f"{GATEWAY}/use_cases/upload.py",
+        "if declared.size_bytes and size < declared.size_bytes:",
+        "if declared.size_bytes and size < 0:",
+    ),
+    Guard(
+        "reconciler: reminders",
+        f"{GATEWAY}/use_cases/follow.py",
+        "due = await self._conversions.silent(now, BATCH)",
+        "due = (await self._conversions.silent(now, BATCH))[:0]",
+    ),
+    Guard(
+        "reconciler: after a wiped broker",
+        f"{GATEWAY}/adapters/mongo_conversions.py",
+        '{"remind_time": {"$gt": now}}, {"$set": {"remind_time": now}}',
+        '{"remind_time": {"$lt": now}}, {"$set": {"remind_time": now}}',
+        SCENARIOS,
+    ),
+    Guard(
+        "lease: it runs out",
+        f"{CONVERTER}/adapters/claim_documents.py",
+        'IS_DUE: Document = {"$lte": [{"$add": [LEASE_END, LOSS_REST]}, NOW]}',
+        'IS_DUE: Document = {"$eq": [LEASE_END, 0]}',
+    ),
+    Guard(
+        "lease: it holds until then",
+        f"{CONVERTER}/adapters/claim_documents.py",
+        '{"$and": [{"$eq": ["$state", RUNNING]}, IS_DUE]},',
+        '{"$eq": ["$state", RUNNING]},',
+    ),
+    Guard(
+        "lease: of a mail",
+        f"{NOTIFIER}/adapters/mongo_deliveries.py",
+        '                    "lease_until": {"$lte": now},\n',
+        "",
+    ),
+    Guard(
+        "heartbeat: the claim is renewed",
+        f"{CONVERTER}/use_cases/holding.py",
+        "await self._claims.renew(claim)",
+        "await self._claims.look(claim)",
+    ),
+    Guard(
+        "heartbeat: a lost claim ends the work",
+        f"{CONVERTER}/adapters/mongo_claims.py",
+        "        if not documents.is_held(stored, claim) "
+        "and not documents.is_recorded(stored, claim):\n            raise ClaimLost\n",
+        "",
+        SCENARIOS,
+    ),
+    Guard(
+        "outbox: request, with the conversion",
+        f"{GATEWAY}/adapters/mongo_conversions.py",
+        '"outbox": _promises(conversion, conversion.awaited, conversion.create_time),',
+        '"outbox": [],',
+        SCENARIOS,
+    ),
+    Guard(
+        "outbox: notice, with the end",
+        f"{GATEWAY}/adapters/mongo_conversions.py",
+        'update["$set"]["outbox"] = _promises(new, owed, new.sign_time)',
+        'update["$set"]["outbox"] = []',
+        SCENARIOS,
+    ),
+    Guard(
+        "outbox: outcome, with the claim",
+        f"{CONVERTER}/adapters/mongo_claims.py",
+        "entries = [documents.entry(event)]",
+        "entries = [documents.entry(event)][:0]",
+        SCENARIOS,
+    ),
+    Guard(
+        "outbox: confirmation, with the tombstone",
+        f"{CONVERTER}/adapters/mongo_tombstones.py",
+        '                    "$push": {"outbox": documents.entry(event)},\n',
+        "",
+        SCENARIOS,
+    ),
+    Guard(
+        "outbox: mail, with the delivery",
+        f"{NOTIFIER}/adapters/mongo_deliveries.py",
+        '                    "$push": {"outbox": entry},\n',
+        "",
+        SCENARIOS,
+    ),
+    Guard(
+        "tombstone: deleted is not shown",
+        f"{GATEWAY}/adapters/mongo_conversions.py",
+        '{"_id": conversion_id, "account_id": account_id, "delete_time": None}',
+        '{"_id": conversion_id, "account_id": account_id}',
+    ),
+    Guard(
+        "cleaning: audio before its confirmation",
+        f"{CONVERTER}/use_cases/call_off.py",
+        "        await self._audio.remove(called_off.audio_ids)\n"
+        "        await self._audio.remove_all(called_off.conversion_id)\n",
+        "",
+    ),
+    Guard(
+        "sweeper: a live upload is not swept",
+        f"{GATEWAY}/adapters/mongo_ledger.py",
+        'query = {"state": RECEIVING, "touch_time": {"$lte": before}}',
+        'query = {"state": RECEIVING}',
+    ),
+    Guard(
+        "sweeper: a slow upload says that it lives",
+        f"{GATEWAY}/use_cases/upload.py",
+        "_check_alive(alive=await self._ledger.touch(video_id, self._clock.now()))",
+        "pass",
+        SCENARIOS,
+    ),
+    Guard(
+        "sweeper: references that were never used",
+        f"{GATEWAY}/use_cases/sweep.py",
+        "            self._settle,\n",
+        "",
+    ),
+    Guard(
+        "sweeper: half uploads",
+        f"{GATEWAY}/use_cases/sweep.py",
+        "            self._give_up_idle_uploads,\n",
+        "",
+    ),
+    Guard(
+        "sweeper: orphan audio",
+        f"{CONVERTER}/use_cases/housekeeping.py",
+        "        await self._remove_fragments(since, until)\n",
+        "",
+    ),
+)

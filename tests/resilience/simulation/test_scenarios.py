@@ -1,0 +1,165 @@
+"""What schedules of chance rarely hit on time: promptness, the wiped bus, the sleeping worker."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from .gates import Fate
+from .loop import Process
+from .media import Kind
+from .services import LEASE_SECONDS, REMIND_SECONDS
+from .world import World, determined, upload_of
+
+COUNTS = {"gateway": 2, "converter": 2, "notifier": 2}
+
+
+@pytest.fixture
+def world() -> Iterator[World]:
+    with determined(1) as bugs:
+        world = World(COUNTS, [0.0], bugs)
+        yield world
+        world.close()
+
+
+def uploaded(world: World, kind: Kind) -> str:
+    """Upload a video until it is accepted; give its conversion's id."""
+    known = set(world.checker.accepted_by)
+    world.begin_upload(world.gateways()[0], upload_of(len(known), kind))
+    while not set(world.checker.accepted_by) - known:
+        assert world.step(world.loop.now)
+    return (set(world.checker.accepted_by) - known).pop()
+
+
+def row(world: World, key: str) -> dict[str, object]:
+    """Read a conversion."""
+    return world.server.rows_of("gateway", "conversions").documents[key]
+
+
+def worker(world: World) -> Process:
+    """Give the process whose engine runs, once there is one."""
+    while not world.trouble.workers():
+        assert world.step(world.loop.now)
+    return world.trouble.workers()[0]
+
+
+def test_without_faults_nothing_waits_for_a_reminder(world: World) -> None:
+    key = uploaded(world, Kind.SHORT)
+
+    world.run(REMIND_SECONDS - 0.5)
+
+    assert row(world, key)["state"] == "SUCCEEDED"
+    assert len(world.mails) == 1
+    assert not world.checker.unfinished()
+    assert row(world, key)["reminders"] == 0
+
+
+@pytest.mark.parametrize("wish", ["cancel", "delete"])
+def test_without_faults_a_wish_is_confirmed_before_a_reminder(world: World, wish: str) -> None:
+    key = uploaded(world, Kind.LONG)
+    worker(world)
+
+    getattr(world, wish)(world.gateways()[0], key)
+    world.run(REMIND_SECONDS - 0.5)
+
+    assert not world.checker.unfinished()
+    assert row(world, key)["reminders"] == 0
+
+
+def test_a_wiped_bus_delays_nothing_by_more_than_ten_seconds(world: World) -> None:
+    key = uploaded(world, Kind.LONG)
+    world.network.away.add("bus")
+    world.run(100.0)  # reminders are rare by now
+    world.network.away.clear()
+    world.bus.wipe()
+    for _ in range(3):  # what was promised meanwhile is lost once more
+        world.run(0.2)
+        world.bus.wipe()
+
+    world.run(10.0)
+
+    assert row(world, key)["state"] == "RUNNING"
+
+
+def test_a_dead_worker_is_replaced_within_twenty_seconds(world: World) -> None:
+    key = uploaded(world, Kind.LONG)
+    died = worker(world)
+    world.run(3.0)
+
+    world.kill(died, take_requests=True)
+    world.run(20.0)
+
+    assert worker(world) is not died
+    assert row(world, key)["fence"] == 2
+
+
+def test_a_worker_that_overslept_stops_within_two_seconds_and_changes_nothing(
+    world: World,
+) -> None:
+    uploaded(world, Kind.LONG)
+    sleeper = worker(world)
+    world.run(1.0)
+    sleeper.is_stopped = True
+    world.faults += 1
+    world.run(LEASE_SECONDS * 1.5)
+
+    world.loop.resume(sleeper)
+    world.run(2.0)
+
+    assert sleeper not in world.trouble.workers()
+    world.settle()
+
+
+@pytest.mark.parametrize("wish", ["cancel", "delete"])
+def test_what_is_called_off_is_not_worked_on_after_two_seconds(world: World, wish: str) -> None:
+    key = uploaded(world, Kind.LONG)
+    worker(world)
+
+    getattr(world, wish)(world.gateways()[0], key)
+    world.run(2.0)
+
+    assert not world.trouble.workers()
+    world.settle()
+
+
+def test_a_worker_keeps_its_claim_for_as_long_as_it_works(world: World) -> None:
+    key = uploaded(world, Kind.LONG)
+
+    world.run(Kind.LONG.value + 3.0)
+
+    assert row(world, key)["state"] == "SUCCEEDED"
+    assert row(world, key)["fence"] == 1
+
+
+def test_a_conversion_that_succeeded_cannot_be_called_off(world: World) -> None:
+    key = uploaded(world, Kind.SHORT)
+    world.run(REMIND_SECONDS)
+
+    world.cancel(world.gateways()[0], key)
+    world.run(1.0)
+
+    assert row(world, key)["state"] == "SUCCEEDED"
+
+
+def test_an_upload_that_takes_longer_than_a_dead_one_may_is_not_swept(world: World) -> None:
+    upload = upload_of(0, Kind.SHORT, seconds_a_piece=20.0)
+
+    world.begin_upload(world.gateways()[0], upload)
+    world.run(90.0)
+
+    assert upload.answers
+    world.settle()
+
+
+def test_a_request_whose_answer_was_lost_is_repeated_and_changes_nothing(world: World) -> None:
+    key = uploaded(world, Kind.SHORT)
+    for _ in range(60):
+        if world.network.gates:
+            world.open(world.network.gates[0], Fate.ANSWER_LOST)
+        else:
+            world.step(world.loop.now + 5.0)
+
+    world.settle()
+
+    assert row(world, key)["state"] == "SUCCEEDED"
