@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from converter_media import MediaMaker
+from converter_records import Records, in_memory, in_mongodb
 from pymongo import AsyncMongoClient
 
 from converter_service.adapters.ffmpeg import FfmpegEngine, Patience, find_ffmpeg
@@ -41,3 +42,12 @@ async def mongodb(mongodb_uri: str) -> AsyncIterator[AsyncMongoClient[mongo.Docu
 @pytest.fixture
 def scratch(tmp_path: Path) -> Path:
     return tmp_path / "scratch"
+
+
+@pytest.fixture(params=["memory", "mongodb"])
+async def records(request: pytest.FixtureRequest) -> AsyncIterator[Records]:
+    if request.param == "memory":
+        yield in_memory()
+        return
+    async for each in in_mongodb(request.getfixturevalue("mongodb_uri")):
+        yield each

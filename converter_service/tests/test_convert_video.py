@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -20,18 +20,23 @@ from converter_fakes import (
 )
 
 from converter_service.domain import (
+    AttemptLimits,
+    Attempts,
+    AudioId,
     Claim,
+    Ending,
     EngineFailure,
     Failed,
     FailureReason,
     NoAudio,
     Outcome,
     SourceAudio,
+    StoredAudio,
     Succeeded,
-    audio_id,
 )
 from converter_service.ports import Standing
 from converter_service.use_cases.convert_video import ConvertVideo, Equipment
+from converter_service.use_cases.suspicion import Suspicion
 from tonearm_chassis.errors import Outage
 from tonearm_chassis.testing.clock import FakeClock
 
@@ -47,12 +52,26 @@ class World:
     engine: FakeEngine
     workshop: FakeWorkshop
     progress: RecordedProgress
+    suspicion: Suspicion
     convert: ConvertVideo
 
-    async def claim(self, owner: str = "me") -> Claim:
-        claim = await self.claims.claim(order(), owner)
+    async def claim(self, owner: str = "me", number: int = 1) -> Claim:
+        claim = await self.claims.claim(order(number), owner)
         assert isinstance(claim, Claim)
         return claim
+
+    def equipment(self) -> Equipment:
+        return Equipment(
+            self.clock,
+            self.claims,
+            self.videos,
+            self.audio,
+            self.engine,
+            self.workshop,
+            self.progress,
+            self.suspicion,
+            LEASE_SECONDS,
+        )
 
     def outcome(self) -> object:
         return self.claims.outcome(order().conversion_id)
@@ -61,8 +80,8 @@ class World:
 class LosesTheAnswer(InMemoryClaimStore):
     """Claims that record every outcome and never say so."""
 
-    async def finish(self, claim: Claim, outcome: Outcome) -> None:
-        await super().finish(claim, outcome)
+    async def finish(self, claim: Claim, outcome: Outcome, *, letter_reason: str = "") -> None:
+        await super().finish(claim, outcome, letter_reason=letter_reason)
         raise Outage("claims: no answer")
 
 
@@ -71,10 +90,13 @@ def world(tmp_path: Path) -> World:
     clock = FakeClock()
     claims, videos, audio = InMemoryClaimStore(clock), InMemoryVideoStore(), InMemoryAudioStore()
     engine, workshop, progress = FakeEngine(), FakeWorkshop(tmp_path), RecordedProgress()
+    suspicion = Suspicion(clock)
     convert = ConvertVideo(
-        Equipment(clock, claims, videos, audio, engine, workshop, progress, LEASE_SECONDS)
+        Equipment(
+            clock, claims, videos, audio, engine, workshop, progress, suspicion, LEASE_SECONDS
+        )
     )
-    return World(clock, claims, videos, audio, engine, workshop, progress, convert)
+    return World(clock, claims, videos, audio, engine, workshop, progress, suspicion, convert)
 
 
 async def test_a_conversion_stores_its_audio_and_says_so(world: World) -> None:
@@ -145,7 +167,7 @@ async def test_a_long_outage_gives_the_claim_back_and_is_nobodys_fault(world: Wo
 
     assert world.outcome() is None
     world.clock.advance(10)
-    assert (await world.claim("you")).engine_failures == 0
+    assert (await world.claim("you")).attempts == Attempts(outages=1)
 
 
 async def test_a_full_disk_is_an_outage_not_a_bad_video(world: World) -> None:
@@ -155,6 +177,7 @@ async def test_a_full_disk_is_an_outage_not_a_bad_video(world: World) -> None:
     await world.convert(await world.claim())
 
     assert world.outcome() is None
+    assert world.claims.attempts(order().conversion_id) == Attempts(outages=1, shortages=1)
 
 
 async def test_a_video_that_does_not_fit_is_not_copied(world: World, tmp_path: Path) -> None:
@@ -203,7 +226,7 @@ async def test_the_lease_is_kept_while_the_engine_runs(world: World) -> None:
 
 async def test_whoever_lost_the_claim_stops_and_leaves_nothing(world: World) -> None:
     async def overtaken() -> None:
-        await world.claims.call_off(order().conversion_id)
+        await world.claims.call_off(order().conversion_id, Ending.CANCELLED)
         await asyncio.Event().wait()
 
     world.engine.while_encoding = overtaken
@@ -217,48 +240,84 @@ async def test_whoever_lost_the_claim_stops_and_leaves_nothing(world: World) -> 
 async def test_who_loses_at_the_last_moment_removes_its_audio(world: World) -> None:
     claim = await world.claim()
 
-    async def overtaken_after_storing() -> None:
-        world.audio.files[claim.audio_id] = b"stored"
-        await world.claims.call_off(order().conversion_id)
+    class Overtaken(InMemoryAudioStore):
+        async def put(self, audio_id: AudioId, claim: Claim, source: Path) -> StoredAudio:
+            stored = await super().put(audio_id, claim, source)
+            await world.claims.call_off(claim.order.conversion_id, Ending.CANCELLED)
+            return stored
 
-    world.engine.while_encoding = overtaken_after_storing
+    audio = Overtaken()
 
-    await world.convert(claim)
+    await ConvertVideo(replace(world.equipment(), audio=audio))(claim)
 
-    assert world.audio.files == {}
+    assert len(audio.asked_for) == 1
+    assert audio.files == {}
 
 
-async def test_a_lease_that_cannot_be_renewed_is_given_up_in_time(world: World) -> None:
-    gone: list[float] = []
+async def test_an_attempt_to_store_that_failed_half_way_harms_no_later_one(world: World) -> None:
+    world.audio.outages = 2
 
+    await world.convert(await world.claim())
+
+    assert isinstance(world.outcome(), Succeeded)
+    assert len(set(world.audio.asked_for)) == 3
+
+
+async def test_the_work_goes_on_while_the_store_is_away_for_longer_than_a_lease(
+    world: World,
+) -> None:
     async def away() -> None:
-        gone.append(world.clock.monotonic())
-        world.claims.outages = 1000
-        await asyncio.Event().wait()
+        world.claims.outages = 10**6
+        until = world.clock.monotonic() + 10 * LEASE_SECONDS
+        while world.clock.monotonic() < until:
+            await world.clock.sleep(1)
+        world.claims.outages = 0
 
     world.engine.while_encoding = away
 
     await world.convert(await world.claim())
 
-    assert world.clock.monotonic() - gone[0] <= LEASE_SECONDS + LEASE_SECONDS / 3
+    assert isinstance(world.outcome(), Succeeded)
+
+
+async def test_an_outcome_waits_ten_minutes_for_the_store(world: World) -> None:
+    claim = await world.claim()
+    asked: list[float] = []
+
+    class Away(InMemoryAudioStore):
+        async def put(self, audio_id: AudioId, claim: Claim, source: Path) -> StoredAudio:
+            asked.append(world.clock.monotonic())
+            if world.clock.monotonic() < asked[0] + 590:
+                raise Outage("audio: away")
+            return await super().put(audio_id, claim, source)
+
+    await ConvertVideo(replace(world.equipment(), audio=Away()))(claim)
+
+    assert isinstance(world.outcome(), Succeeded)
+    assert len(asked) > 50
+
+
+async def test_a_holder_notices_within_a_second_and_looking_is_not_renewing(world: World) -> None:
+    gone: list[float] = []
+
+    async def overtaken() -> None:
+        await world.claims.call_off(order().conversion_id, Ending.CANCELLED)
+        gone.append(world.clock.monotonic())
+        await asyncio.Event().wait()
+
+    world.engine.while_encoding = overtaken
+
+    await world.convert(await world.claim())
+
+    assert world.clock.monotonic() - gone[0] <= 1.0
 
 
 async def test_audio_stays_when_only_the_answer_to_its_recording_was_lost(world: World) -> None:
     claims = LosesTheAnswer(world.clock)
     claim = await claims.claim(order(), "me")
     assert isinstance(claim, Claim)
-    equipment = Equipment(
-        world.clock,
-        claims,
-        world.videos,
-        world.audio,
-        world.engine,
-        world.workshop,
-        world.progress,
-        LEASE_SECONDS,
-    )
 
-    await ConvertVideo(equipment)(claim)
+    await ConvertVideo(replace(world.equipment(), claims=claims))(claim)
 
     outcome = claims.outcome(order().conversion_id)
     assert isinstance(outcome, Succeeded)
@@ -266,8 +325,7 @@ async def test_audio_stays_when_only_the_answer_to_its_recording_was_lost(world:
 
 
 async def test_a_new_holder_removes_the_audio_of_those_before(world: World) -> None:
-    await world.claim("me")
-    orphan = audio_id(order().conversion_id, 1)
+    orphan = await world.claims.name_audio(await world.claim("me"))
     world.audio.files[orphan] = b"orphan"
     world.clock.advance(LEASE_SECONDS)
 
@@ -292,5 +350,128 @@ async def test_when_cancelled_the_claim_is_free_at_once(world: World) -> None:
 
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert await world.claims.claim(order(), "you") == Claim(order(), 2, engine_failures=0)
+    assert (await world.claim("you")).attempts == Attempts()
     assert world.outcome() is not Standing.OVER
+
+
+async def exhaust(world: World, attempts: Attempts) -> None:
+    claim = replace(await world.claim(), attempts=attempts)
+    await world.convert(claim)
+
+
+@pytest.mark.parametrize(
+    ("attempts", "reason"),
+    [
+        (Attempts(engine_failures=3), FailureReason.ENGINE_FAILED),
+        (Attempts(losses=8), FailureReason.ENGINE_FAILED),
+        (Attempts(outages=50), FailureReason.ENGINE_FAILED),
+        (Attempts(outages=50, shortages=50), FailureReason.STORAGE_FULL),
+    ],
+)
+async def test_after_too_many_attempts_it_fails_with_a_dead_letter(
+    world: World, attempts: Attempts, reason: FailureReason
+) -> None:
+    await exhaust(world, attempts)
+
+    outcome = world.outcome()
+    assert isinstance(outcome, Failed)
+    assert outcome.reason == reason
+    assert world.claims.promised == [("ConversionFailed", 1), ("dead-letter", 0)]
+    assert world.claims.letters[0].startswith(f"{reason}: ")
+
+
+@pytest.mark.parametrize(
+    "attempts", [Attempts(2, 7, 49, 49), Attempts(engine_failures=2), Attempts(losses=7)]
+)
+async def test_before_that_it_is_tried_again(world: World, attempts: Attempts) -> None:
+    await exhaust(world, attempts)
+
+    assert isinstance(world.outcome(), Succeeded)
+
+
+async def test_a_refusal_is_no_dead_letter(world: World) -> None:
+    world.engine.failures = [NoAudio()]
+
+    await world.convert(await world.claim())
+
+    assert world.claims.letters == []
+
+
+async def test_a_video_that_fits_nowhere_ends_hours_later_without_a_single_copy(
+    world: World, tmp_path: Path
+) -> None:
+    world.workshop.full_from_look = 1
+
+    for number in range(AttemptLimits().outages + 1):
+        await world.convert(await world.claim(f"worker-{number}"))
+        world.clock.advance(300)
+
+    outcome = world.outcome()
+    assert isinstance(outcome, Failed)
+    assert outcome.reason == FailureReason.STORAGE_FULL
+    assert len(world.claims.letters) == 1
+    assert await asyncio.to_thread(os.listdir, tmp_path) == []
+
+
+async def test_it_succeeds_unaided_once_there_is_room(world: World) -> None:
+    world.workshop.full_from_look = 1
+    for number in range(5):
+        await world.convert(await world.claim(f"worker-{number}"))
+        world.clock.advance(300)
+    world.workshop.full_from_look = 0
+
+    await world.convert(await world.claim("last"))
+
+    assert isinstance(world.outcome(), Succeeded)
+
+
+async def test_a_full_audio_store_is_want_of_room(world: World) -> None:
+    world.audio.is_full = True
+
+    await world.convert(await world.claim())
+
+    assert world.claims.attempts(order().conversion_id) == Attempts(outages=1, shortages=1)
+    assert len(world.audio.asked_for) == 1
+
+
+async def test_whoever_was_called_off_lets_go_for_whoever_cleans_up(world: World) -> None:
+    async def overtaken() -> None:
+        await world.claims.call_off(order().conversion_id, Ending.DELETED)
+        await asyncio.Event().wait()
+
+    world.engine.while_encoding = overtaken
+
+    await world.convert(await world.claim())
+
+    assert len(await world.claims.unsettled(1)) == 1
+
+
+async def test_when_the_engine_fails_with_three_conversions_in_a_row_it_is_suspected(
+    world: World,
+) -> None:
+    world.engine.failures = [EngineFailure("bad deploy") for _ in range(5)]
+
+    for number in (1, 2, 3, 4, 5):
+        await world.convert(await world.claim(number=number))
+
+    counted = [world.claims.attempts(order(number).conversion_id) for number in range(1, 6)]
+    assert counted == [Attempts(engine_failures=1)] * 3 + [Attempts(outages=1)] * 2
+    assert world.suspicion.is_raised
+
+
+async def test_a_success_ends_the_suspicion(world: World) -> None:
+    world.engine.failures = [EngineFailure("bad deploy") for _ in range(3)]
+    for number in (1, 2, 3, 4):
+        await world.convert(await world.claim(number=number))
+
+    assert not world.suspicion.is_raised
+
+
+async def test_one_bad_video_is_no_reason_to_suspect_the_engine(world: World) -> None:
+    world.engine.failures = [EngineFailure("crash") for _ in range(3)]
+
+    for number in range(4):
+        await world.convert(await world.claim(f"worker-{number}"))
+        world.clock.advance(10)
+
+    assert not world.suspicion.is_raised

@@ -8,8 +8,9 @@ from collections.abc import AsyncIterator
 import pytest
 from converter_fakes import LEASE_SECONDS, InMemoryClaimStore, order
 
-from converter_service.domain import Claim, Failed, FailureReason
+from converter_service.domain import Attempts, Claim, Failed, FailureReason, Setback
 from converter_service.use_cases.desk import Desk
+from converter_service.use_cases.suspicion import Suspicion
 from tonearm_chassis.errors import Outage
 from tonearm_chassis.testing.clock import FakeClock
 
@@ -34,7 +35,7 @@ class Conversions:
             await self.finish.wait()
         except asyncio.CancelledError:
             self.cancelled += 1
-            await self.claims.release(claim, rest_seconds=0, engine_failed=False)
+            await self.claims.release(claim, Setback.DRAINED)
             raise
         if self.crash:
             raise self.crash
@@ -62,8 +63,15 @@ def conversions(claims: InMemoryClaimStore, clock: FakeClock) -> Conversions:
 
 
 @pytest.fixture
-async def desk(claims: InMemoryClaimStore, conversions: Conversions) -> AsyncIterator[Desk]:
-    desk = Desk(claims, conversions, slots=2)
+def suspicion(clock: FakeClock) -> Suspicion:
+    return Suspicion(clock)
+
+
+@pytest.fixture
+async def desk(
+    claims: InMemoryClaimStore, conversions: Conversions, suspicion: Suspicion
+) -> AsyncIterator[Desk]:
+    desk = Desk(claims, conversions, suspicion, slots=2)
     yield desk
     conversions.finish.set()
     stopped = asyncio.Event()
@@ -193,7 +201,9 @@ async def test_at_the_end_of_the_drain_what_runs_is_given_back(
         await running
     assert conversions.cancelled == 1
     assert await claims.due(10) == [order()]
-    assert await claims.claim(order(), "you") == Claim(order(), 2, engine_failures=0)
+    claim = await claims.claim(order(), "you")
+    assert isinstance(claim, Claim)
+    assert (claim.fence, claim.attempts) == (2, Attempts())
 
 
 async def test_a_crash_of_our_own_is_counted_and_the_worker_goes_on(
@@ -208,5 +218,89 @@ async def test_a_crash_of_our_own_is_counted_and_the_worker_goes_on(
     stopping.set()
     await desk.run(stopping)
 
+    assert claims.attempts(order().conversion_id) == Attempts(engine_failures=1)
+    assert await claims.due(1) == []
     clock.advance(10)
-    assert await claims.claim(order(), "you") == Claim(order(), 2, engine_failures=1)
+    assert await claims.due(1) == [order()]
+
+
+async def test_what_is_stopped_is_over_when_stop_returns(
+    desk: Desk, conversions: Conversions
+) -> None:
+    await desk.take(order(1))
+    await desk.take(order(2))
+    await conversions.until(2)
+
+    await desk.stop(order(1).conversion_id)
+
+    assert conversions.cancelled == 1
+    assert desk.running == 1
+    await desk.stop(order(9).conversion_id)
+
+
+def suspect(suspicion: Suspicion) -> None:
+    for number in (1, 2, 3):
+        suspicion.failed(order(number).conversion_id)
+
+
+async def test_a_suspected_engine_probes_one_at_a_time_after_a_rest(
+    desk: Desk, suspicion: Suspicion, clock: FakeClock
+) -> None:
+    suspect(suspicion)
+    for number in (4, 5):
+        await desk.take(order(number))
+    assert desk.running == 0
+    clock.advance(1)
+
+    for number in (4, 5):
+        await desk.take(order(number))
+
+    assert desk.running == 1
+    suspicion.worked()
+    await desk.take(order(5))
+    assert desk.running == 2
+
+
+async def test_a_probe_is_one_that_the_engine_has_not_failed_with(
+    desk: Desk, conversions: Conversions, suspicion: Suspicion, clock: FakeClock
+) -> None:
+    suspect(suspicion)
+    for number in (1, 2, 3, 4):
+        await desk.take(order(number))
+    clock.advance(1)
+    running = asyncio.create_task(desk.run(stopping := asyncio.Event()))
+
+    await conversions.until(1)
+
+    assert conversions.running[0].order == order(4)
+    conversions.finish.set()
+    stopping.set()
+    await running
+
+
+def test_probes_get_rarer_up_to_a_minute(suspicion: Suspicion, clock: FakeClock) -> None:
+    rests = []
+    for number in range(2 + 10):
+        suspicion.failed(order(number).conversion_id)
+        rest = 0
+        while suspicion.is_raised and not suspicion.slots(2):
+            clock.advance(1)
+            rest += 1
+        rests.append(rest)
+
+    assert rests == [0, 0, 1, 2, 4, 8, 16, 32, 60, 60, 60, 60]
+
+
+async def test_crashes_of_our_own_raise_suspicion_too(
+    desk: Desk, claims: InMemoryClaimStore, conversions: Conversions, clock: FakeClock
+) -> None:
+    conversions.crash = ZeroDivisionError()
+    conversions.finish.set()
+    for number in (1, 2, 3, 4):
+        clock.advance(1)
+        await desk.take(order(number))
+        await conversions.until(number)
+        for _ in range(3):
+            await asyncio.sleep(0)
+
+    assert claims.attempts(order(4).conversion_id) == Attempts(outages=1)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from converter_service.domain import ConversionId as Id
 from converter_service.domain import (
     DecodedAudio,
     EncodeReport,
@@ -12,7 +11,6 @@ from converter_service.domain import (
     SourceAudio,
     TruncatedVideo,
     UnreadableVideo,
-    audio_id,
     require_all_heard,
 )
 
@@ -95,12 +93,3 @@ def test_an_mp3_that_is_not_what_was_decoded_is_the_engines_failure(
 ) -> None:
     with pytest.raises(EngineFailure):
         require_all_heard(source(10.0, 10.0), report, made)
-
-
-def test_every_fence_has_an_audio_id_of_its_own() -> None:
-    conversion_id = Id("0" * 32)
-
-    ids = {audio_id(conversion_id, fence) for fence in (1, 2, 2)}
-
-    assert len(ids) == 2
-    assert all(len(each) == 32 for each in ids)

@@ -24,6 +24,7 @@ from converter_service.adapters.lame_tag import LameTag, read_lame_tag
 from converter_service.adapters.scratch import ScratchWorkshop
 from converter_service.domain import SILENCE_DBFS, Claim, Failed, FailureReason, Outcome, Succeeded
 from converter_service.use_cases.convert_video import ConvertVideo, Equipment
+from converter_service.use_cases.suspicion import Suspicion
 from tonearm_chassis.clock import SystemClock
 
 Convert = Callable[[Path, int], Awaitable[Outcome]]
@@ -81,7 +82,17 @@ def convert(
         assert isinstance(claim, Claim)
         workshop, videos = ScratchWorkshop(scratch), InMemoryVideoStore(video)
         await ConvertVideo(
-            Equipment(clock, claims, videos, audio, engine, workshop, progress, LEASE_SECONDS)
+            Equipment(
+                clock,
+                claims,
+                videos,
+                audio,
+                engine,
+                workshop,
+                progress,
+                Suspicion(clock),
+                LEASE_SECONDS,
+            )
         )(claim)
         workshop.close()
         outcome = claims.outcome(ordered.conversion_id)

@@ -13,7 +13,7 @@ from tonearm_chassis.envelope import Envelope
 from tonearm_chassis.testing.clock import FakeClock
 from tonearm_chassis.testing.events import InMemoryProducer
 
-CLAIM = Claim(order(), fence=2, engine_failures=0)
+CLAIM = Claim(order(), fence=2, owner="me")
 
 
 class SlowProducer(InMemoryProducer):

@@ -7,6 +7,7 @@ from converter_fakes import InMemoryClaimStore
 from converter_service import rpc
 from converter_service.domain import Claim
 from converter_service.use_cases.desk import Desk
+from converter_service.use_cases.suspicion import Suspicion
 from tonearm.converter.v1 import converter_pb2, converter_pb2_grpc
 from tonearm_chassis.server import Binding
 from tonearm_chassis.testing.clock import FakeClock
@@ -17,7 +18,7 @@ async def test_a_worker_tells_its_engine_and_its_load() -> None:
     async def convert(claim: Claim) -> None:
         raise AssertionError(claim)
 
-    desk = Desk(InMemoryClaimStore(FakeClock()), convert, slots=3)
+    desk = Desk(InMemoryClaimStore(FakeClock()), convert, Suspicion(FakeClock()), slots=3)
     servicer = rpc.ConverterServicer("ffmpeg 9.0.2", desk)
     binding = Binding(
         rpc.NAME,

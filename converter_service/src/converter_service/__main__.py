@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import tempfile
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import closing, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import uvloop
@@ -17,22 +19,30 @@ from converter_service.adapters.ffmpeg import FfmpegEngine, Patience, find_ffmpe
 from converter_service.adapters.gridfs_audio import GridFSAudioStore
 from converter_service.adapters.gridfs_videos import GridFSVideoStore
 from converter_service.adapters.mongo_claims import MongoClaimStore
+from converter_service.adapters.mongo_tombstones import MongoTombstoneStore
 from converter_service.adapters.scratch import ScratchWorkshop
+from converter_service.domain import AttemptLimits
+from converter_service.ports import Engine, Workshop
 from converter_service.settings import Settings
+from converter_service.use_cases.call_off import CallOff
 from converter_service.use_cases.convert_video import ConvertVideo, Equipment
 from converter_service.use_cases.desk import Desk
+from converter_service.use_cases.housekeeping import Housekeeping, Retention
+from converter_service.use_cases.suspicion import Suspicion
 from converter_service.worker import ConversionRequests
 from tonearm.converter.v1 import converter_pb2_grpc
 from tonearm_chassis import mongo
 from tonearm_chassis.clock import SystemClock
-from tonearm_chassis.dead_letters import DeadLetters
+from tonearm_chassis.dead_letters import DeadLetterLimit, DeadLetters
 from tonearm_chassis.errors import Outage
+from tonearm_chassis.events import EventProducer
+from tonearm_chassis.failpoints import Failpoints
 from tonearm_chassis.kafka_consumer import KafkaEventConsumer
 from tonearm_chassis.kafka_producer import KafkaEventProducer
 from tonearm_chassis.logs import configure_logs, get_log
 from tonearm_chassis.metrics import serve_metrics
 from tonearm_chassis.outbox import MongoOutbox, Relay
-from tonearm_chassis.server import Binding, ServiceRunner
+from tonearm_chassis.server import Background, Binding, ServiceRunner
 from tonearm_chassis.settings import load_settings
 from tonearm_chassis.tracing import configure_tracing
 
@@ -49,13 +59,12 @@ class Conversions:
     """
 
     def __init__(
-        self, desk: Desk, claims: MongoClaimStore, outbox: MongoOutbox, relay: Relay
+        self, desk: Desk, relay: Relay, prepare: Sequence[Callable[[], Awaitable[None]]]
     ) -> None:
-        """Run `desk` and `relay` over `claims` and their `outbox`."""
-        self.desk = desk
-        self._claims = claims
-        self._outbox = outbox
+        """Run `desk` and `relay` once the steps of `prepare` are done."""
+        self._desk = desk
         self._relay = relay
+        self._steps = prepare
         self.ready = asyncio.Event()
 
     async def run(self, stopping: asyncio.Event) -> None:
@@ -67,7 +76,7 @@ class Conversions:
         is_idle = asyncio.Event()
         relaying = asyncio.create_task(self._relay.run(is_idle))
         try:
-            await self.desk.run(stopping)
+            await self._desk.run(stopping)
         finally:
             is_idle.set()
             self._relay.wake()
@@ -76,12 +85,38 @@ class Conversions:
 
     async def _prepare(self) -> bool:
         try:
-            await self._claims.prepare()
-            await self._outbox.prepare()
+            for step in self._steps:
+                await step()
         except Outage as outage:
             log.warning("store_away", cause=str(outage))
             return False
         return True
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a running converter is made of."""
+
+    desk: Desk
+    call_off: CallOff
+    conversions: Conversions
+    housekeeping: Housekeeping
+
+    def backgrounds(self) -> list[Background]:
+        """List what runs for as long as the service does."""
+        return [self.conversions, self.call_off, self.housekeeping]
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What the parts are put on top of."""
+
+    settings: Settings
+    client: AsyncMongoClient[mongo.Document]
+    producer: EventProducer
+    engine: Engine
+    workshop: Workshop
+    failpoints: Failpoints
 
 
 async def main() -> None:
@@ -90,57 +125,95 @@ async def main() -> None:
     configure_logs("converter", settings.log_level)
     configure_tracing("converter")
     serve_metrics(settings.metrics_address)
+    failpoints = Failpoints(settings.failpoints_directory)
     client = mongo.connect(settings.mongodb_uri.get_secret_value())
-    producer = KafkaEventProducer(settings.kafka(), (wire.EVENTS_TOPIC, wire.DEAD_LETTERS_TOPIC))
+    bus = KafkaEventProducer(settings.kafka(), (wire.EVENTS_TOPIC, wire.DEAD_LETTERS_TOPIC))
+    producer = failpoints.around(bus, "converter.producer")
     engine = FfmpegEngine(find_ffmpeg(settings.ffmpeg), Patience())
     log.info("engine_found", engine=engine.name)
     scratch = settings.scratch_directory or Path(tempfile.gettempdir()) / "tonearm-converter"
     with closing(ScratchWorkshop(scratch)) as workshop:
-        conversions = _conversions(settings, client, producer, engine, workshop)
-        consumer = KafkaEventConsumer(
-            settings.kafka(),
-            group="converter",
-            topics=(wire.REQUESTS_TOPIC,),
-            handler=ConversionRequests(conversions.desk),
-            dead_letters=DeadLetters(producer, topic=wire.DEAD_LETTERS_TOPIC, source=wire.SOURCE),
+        parts = _put_together(
+            Surroundings(settings, client, producer, engine, workshop, failpoints)
         )
-        runner = ServiceRunner(settings, [_binding(engine, conversions.desk)], rpc.TABLE)
+        consumer = _consumer(settings, producer, parts)
+        runner = ServiceRunner(settings, [_binding(engine, parts.desk)], rpc.TABLE)
         try:
-            await runner.run([consumer, conversions], ready=[consumer.assigned, conversions.ready])
+            await runner.run(
+                [consumer, *parts.backgrounds()],
+                ready=[consumer.assigned, parts.conversions.ready],
+            )
         finally:
-            await producer.close()
+            await bus.close()
             await client.close()
 
 
-def _conversions(
-    settings: Settings,
-    client: AsyncMongoClient[mongo.Document],
-    producer: KafkaEventProducer,
-    engine: FfmpegEngine,
-    workshop: ScratchWorkshop,
-) -> Conversions:
-    clock = SystemClock()
-    collection = mongo.database(client, "converter")["claims"]
-    outbox = MongoOutbox(collection)
-    relay = Relay(outbox, producer)
-    claims = MongoClaimStore(collection, lease_seconds=settings.lease_seconds, promised=relay.wake)
+def _consumer(settings: Settings, producer: EventProducer, parts: Parts) -> KafkaEventConsumer:
+    return KafkaEventConsumer(
+        settings.kafka(),
+        group="converter",
+        topics=(wire.REQUESTS_TOPIC,),
+        handler=ConversionRequests(parts.desk, parts.call_off),
+        dead_letters=DeadLetters(
+            producer,
+            topic=wire.DEAD_LETTERS_TOPIC,
+            source=wire.SOURCE,
+            limit=DeadLetterLimit(settings.dead_letters_per_hour),
+        ),
+    )
+
+
+def _put_together(around: Surroundings) -> Parts:
+    settings, clock = around.settings, SystemClock()
+    fail = around.failpoints.around
+    collection = mongo.database(around.client, "converter")["claims"]
+    outbox = fail(MongoOutbox(collection), "converter.outbox")
+    relay = Relay(outbox, around.producer)
+    claims = fail(
+        MongoClaimStore(collection, lease_seconds=settings.lease_seconds, promised=relay.wake),
+        "converter.claims",
+    )
+    tombstones = fail(
+        MongoTombstoneStore(clock, collection, promised=relay.wake), "converter.claims"
+    )
+    audio = fail(GridFSAudioStore(mongo.database(around.client, "audio")), "converter.audio")
+    suspicion = Suspicion(clock)
     convert = ConvertVideo(
         Equipment(
             clock=clock,
             claims=claims,
-            videos=GridFSVideoStore(mongo.database(client, "videos")),
-            audio=GridFSAudioStore(mongo.database(client, "audio")),
-            engine=engine,
-            workshop=workshop,
-            progress=EventProgressChannel(producer, clock),
+            videos=fail(
+                GridFSVideoStore(mongo.database(around.client, "videos")), "converter.videos"
+            ),
+            audio=audio,
+            engine=fail(around.engine, "converter.engine"),
+            workshop=around.workshop,
+            progress=EventProgressChannel(around.producer, clock),
+            suspicion=suspicion,
             lease_seconds=settings.lease_seconds,
+            limits=AttemptLimits(losses=settings.max_losses, outages=settings.max_outages),
         )
     )
-    desk = Desk(claims, convert, slots=settings.slots or len(os.sched_getaffinity(0)))
-    return Conversions(desk, claims, outbox, relay)
+    slots = settings.slots or len(os.sched_getaffinity(0))
+    desk = Desk(claims, convert, suspicion, slots=slots)
+    steps = (claims.prepare, tombstones.prepare, audio.prepare, outbox.prepare)
+    return Parts(
+        desk=desk,
+        call_off=CallOff(tombstones, audio, desk.stop),
+        conversions=Conversions(desk, relay, steps),
+        housekeeping=Housekeeping(clock, tombstones, audio, _retention(settings)),
+    )
 
 
-def _binding(engine: FfmpegEngine, desk: Desk) -> Binding:
+def _retention(settings: Settings) -> Retention:
+    return Retention(
+        sweep_seconds=settings.sweep_seconds,
+        orphan_age_seconds=settings.orphan_age_seconds,
+        tombstone_days=settings.tombstone_days,
+    )
+
+
+def _binding(engine: Engine, desk: Desk) -> Binding:
     servicer = rpc.ConverterServicer(engine.name, desk)
     return Binding(
         rpc.NAME,

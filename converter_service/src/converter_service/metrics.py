@@ -10,7 +10,7 @@ SECONDS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 10800)
 CONVERSIONS = Counter(
     "tonearm_converter_conversions_total",
     "Conversions that ended here, by result: SUCCEEDED, a failure reason, or why they were given "
-    "up (CLAIM_LOST, OUTAGE, ENGINE_FAILURE, DRAINED).",
+    "up (CLAIM_LOST, OUTAGE, NO_ROOM, ENGINE_FAILED, DRAINED).",
     ["result"],
 )
 STEP_SECONDS = Histogram(
@@ -28,4 +28,18 @@ ORDERS = Counter(
     "tonearm_converter_orders_total",
     "Orders that came in, by what became of them (claimed, left, held, over).",
     ["result"],
+)
+ENGINE_SUSPECTED = Gauge(
+    "tonearm_converter_engine_suspected",
+    "1 while the engine failed with several conversions in a row and is probed, else 0.",
+)
+CALLED_OFF = Counter(
+    "tonearm_converter_called_off_total",
+    "Conversions that were called off and cleaned up here, by ending (CANCELLED, DELETED).",
+    ["ending"],
+)
+STRAYS = Counter(
+    "tonearm_converter_strays_removed_total",
+    "Audio removed that no conversion named, by kind (file, fragment).",
+    ["kind"],
 )

@@ -25,3 +25,21 @@ class Settings(KafkaSettings):
     lease_seconds: float = Field(
         15.0, ge=1, description="how long after a worker's death another takes over"
     )
+    max_losses: int = Field(
+        8, ge=1, description="workers that may vanish over a conversion before it is given up"
+    )
+    max_outages: int = Field(
+        50, ge=1, description="attempts that may end in an outage before it is given up"
+    )
+    sweep_seconds: float = Field(
+        60.0, gt=0, description="how often stray audio and old tombstones are looked for"
+    )
+    orphan_age_seconds: float = Field(
+        3600.0, ge=0, description="how old audio must be before it can count as stray"
+    )
+    tombstone_days: float = Field(
+        14.0,
+        gt=0,
+        description="how long ids of cancelled and deleted conversions are kept; longer than "
+        "Kafka keeps events",
+    )

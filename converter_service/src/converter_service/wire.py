@@ -16,6 +16,7 @@ from converter_service.domain import (
     BIT_RATES_KBPS,
     Claim,
     ConversionId,
+    Ending,
     Failed,
     FailureReason,
     Order,
@@ -26,12 +27,15 @@ from converter_service.domain import (
 from tonearm.converter.v1 import converter_pb2
 from tonearm.events.v1 import events_pb2
 from tonearm_chassis.envelope import Envelope, MalformedEvent
+from tonearm_chassis.letters import letter_about
 
 REQUESTS_TOPIC = "tonearm.conversion-requests.v1"
 EVENTS_TOPIC = "tonearm.conversion-events.v1"
 DEAD_LETTERS_TOPIC = "tonearm.dead-letters.v1"
 SOURCE = "/tonearm/converter"
 
+# Far beyond any honest number, and far below where 64 bits end.
+HIGHEST_FLOOR = 2**53
 IDENTIFIER = re.compile(r"[0-9a-f]{32}")
 SHA256 = re.compile(r"[0-9a-f]{64}")
 REASONS = {
@@ -41,6 +45,7 @@ REASONS = {
     FailureReason.VIDEO_LOST: events_pb2.FAILURE_REASON_VIDEO_LOST,
     FailureReason.TIMED_OUT: events_pb2.FAILURE_REASON_TIMED_OUT,
     FailureReason.ENGINE_FAILED: events_pb2.FAILURE_REASON_ENGINE_FAILED,
+    FailureReason.STORAGE_FULL: events_pb2.FAILURE_REASON_STORAGE_FULL,
 }
 
 
@@ -50,6 +55,7 @@ def order(message: events_pb2.ConversionRequested) -> Order:
     _require(bool(message.video_id), "video_id")
     _require(SHA256.fullmatch(message.sha256) is not None, "sha256")
     _require(message.bitrate_kbps in BIT_RATES_KBPS, "bitrate_kbps")
+    _require(0 <= message.fence_floor < HIGHEST_FLOOR, "fence_floor")
     return Order(
         conversion_id=ConversionId(message.conversion_id),
         video_id=VideoId(message.video_id),
@@ -57,10 +63,14 @@ def order(message: events_pb2.ConversionRequested) -> Order:
         sha256=message.sha256,
         bitrate_kbps=message.bitrate_kbps,
         create_time=message.create_time.ToDatetime(UTC),
+        account_id=message.account_id,
+        fence_floor=message.fence_floor,
     )
 
 
-def cancelled_id(message: events_pb2.ConversionCancelled) -> ConversionId:
+def called_off_id(
+    message: events_pb2.ConversionCancelled | events_pb2.ConversionDeleted,
+) -> ConversionId:
     """Read which conversion was called off. Raises `MalformedEvent`."""
     _require(IDENTIFIER.fullmatch(message.conversion_id) is not None, "conversion_id")
     return ConversionId(message.conversion_id)
@@ -105,6 +115,37 @@ def ended(conversion_id: ConversionId, fence: int, outcome: Outcome) -> Envelope
         case _:
             assert_never(outcome)
     return _envelope(message, conversion_id, fence, outcome.end_time)
+
+
+def confirmed(conversion_id: ConversionId, ending: Ending, fence: int, now: datetime) -> Envelope:
+    """Say that it was called off here, too; a repeat has the same id."""
+    match ending:
+        case Ending.CANCELLED:
+            message: Message = events_pb2.CancellationConfirmed(conversion_id=conversion_id)
+        case Ending.DELETED:
+            message = events_pb2.DeletionConfirmed(
+                conversion_id=conversion_id, party=events_pb2.PARTY_CONVERTER
+            )
+        case _:
+            assert_never(ending)
+    return _envelope(message, conversion_id, fence, now)
+
+
+def dead_letter(claim: Claim, reason: str, now: datetime) -> Envelope:
+    """Set an order aside that no attempt carried out; a repeat has the same id."""
+    order = claim.order
+    message = events_pb2.ConversionRequested(
+        conversion_id=order.conversion_id,
+        account_id=order.account_id,
+        video_id=order.video_id,
+        size_bytes=order.size_bytes,
+        sha256=order.sha256,
+        bitrate_kbps=order.bitrate_kbps,
+        create_time=_timestamp(order.create_time),
+        fence_floor=order.fence_floor,
+    )
+    request = _envelope(message, order.conversion_id, claim.fence, now)
+    return letter_about(request, topic=REQUESTS_TOPIC, reason=reason, source=SOURCE)
 
 
 def _succeeded(

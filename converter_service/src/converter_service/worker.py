@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 from converter_service import wire
+from converter_service.domain import Ending
+from converter_service.use_cases.call_off import CallOff
 from converter_service.use_cases.desk import Desk
 from tonearm.events.v1 import events_pb2
 from tonearm_chassis.envelope import Envelope, MalformedEvent
 
 REQUESTED = events_pb2.ConversionRequested.DESCRIPTOR.full_name
 CANCELLED = events_pb2.ConversionCancelled.DESCRIPTOR.full_name
+DELETED = events_pb2.ConversionDeleted.DESCRIPTOR.full_name
 
 
 class ConversionRequests:
     """An `EventHandler` for tonearm.conversion-requests.v1.
 
-    Returns once the order is durable in the claims, so a long conversion never holds a partition.
+    Returns once the order, or its end, is durable in the claims, so a long conversion never holds
+    a partition.
     """
 
-    def __init__(self, desk: Desk) -> None:
-        """Hand orders to `desk`."""
+    def __init__(self, desk: Desk, call_off: CallOff) -> None:
+        """Hand orders to `desk`, and their ends to `call_off`."""
         self._desk = desk
+        self._call_off = call_off
 
     async def __call__(self, envelope: Envelope) -> None:
         """Apply an event; see `EventHandler`."""
@@ -27,7 +32,10 @@ class ConversionRequests:
             case _ if envelope.type == REQUESTED:
                 await self._desk.take(wire.order(envelope.open(events_pb2.ConversionRequested)))
             case _ if envelope.type == CANCELLED:
-                message = envelope.open(events_pb2.ConversionCancelled)
-                await self._desk.call_off(wire.cancelled_id(message))
+                cancelled = envelope.open(events_pb2.ConversionCancelled)
+                await self._call_off(wire.called_off_id(cancelled), Ending.CANCELLED)
+            case _ if envelope.type == DELETED:
+                deleted = envelope.open(events_pb2.ConversionDeleted)
+                await self._call_off(wire.called_off_id(deleted), Ending.DELETED)
             case _:
                 raise MalformedEvent(envelope.type)

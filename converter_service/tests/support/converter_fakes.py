@@ -4,37 +4,52 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Callable
+import uuid
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
+from converter_service.adapters.disk import disk_errors
 from converter_service.domain import (
+    Attempts,
+    AudioFile,
     AudioId,
+    CalledOff,
     Claim,
     ClaimLost,
     ConversionId,
     DecodedAudio,
     EncodeReport,
+    Ending,
     Order,
     Outcome,
+    Setback,
     SourceAudio,
     StoredAudio,
+    Succeeded,
     VideoId,
     VideoLost,
 )
 from converter_service.ports import Progress, Standing, Workplace
 from tonearm_chassis.clock import Clock
-from tonearm_chassis.errors import Outage
+from tonearm_chassis.errors import Outage, StorageFull
+from tonearm_chassis.testing.clock import FakeClock
 
 LEASE_SECONDS = 15.0
 VIDEO = b"a video"
+CONFIRMATIONS = {
+    Ending.CANCELLED: "CancellationConfirmed",
+    Ending.DELETED: "DeletionConfirmed",
+}
 CREATED = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
-def order(number: int = 1, video: bytes = VIDEO, bitrate_kbps: int = 0) -> Order:
+def order(
+    number: int = 1, video: bytes = VIDEO, bitrate_kbps: int = 0, fence_floor: int = 0
+) -> Order:
     """Make an order; each number is a conversion of its own, later than the ones before."""
     return Order(
         conversion_id=ConversionId(f"{number:032x}"),
@@ -43,6 +58,7 @@ def order(number: int = 1, video: bytes = VIDEO, bitrate_kbps: int = 0) -> Order
         sha256=hashlib.sha256(video).hexdigest(),
         bitrate_kbps=bitrate_kbps,
         create_time=CREATED.replace(microsecond=number * 1000),
+        fence_floor=fence_floor,
     )
 
 
@@ -52,46 +68,72 @@ class _Record:
     fence: int = 0
     owner: str = ""
     lease_until: float = 0.0
-    engine_failures: int = 0
+    attempts: Attempts = field(default_factory=Attempts)
+    left_behind: set[AudioId] = field(default_factory=set)
     outcome: Outcome | None = None
-    called_off: bool = False
+    ending: Ending | None = None
+    calls: int = 0
+    ended_at: datetime = CREATED
 
     @property
     def over(self) -> bool:
-        return self.called_off or self.outcome is not None
+        return self.ending is not None or self.outcome is not None
+
+    @property
+    def kept(self) -> AudioId | None:
+        return self.outcome.stored.audio_id if isinstance(self.outcome, Succeeded) else None
 
 
 class InMemoryClaimStore:
-    """A `ClaimStore` whose server time is a clock's."""
+    """A `ClaimStore` and `TombstoneStore` whose server time is a clock's."""
 
     def __init__(self, clock: Clock, lease_seconds: float = LEASE_SECONDS) -> None:
         self._clock = clock
         self._lease_seconds = lease_seconds
         self._records: dict[ConversionId, _Record] = {}
         self.promised: list[tuple[str, int]] = []
+        self.letters: list[str] = []
         self.outages = 0
+        self.looks = 0
 
     async def claim(self, order: Order, owner: str) -> Claim | Standing:
         record = self._record(order)
         if record.over:
             return Standing.OVER
-        if record.lease_until > self._clock.monotonic() and record.owner != owner:
-            return Standing.HELD
         if record.owner != owner:
-            record.fence += 1
-        record.owner = owner
+            if not self._is_due(record):
+                return Standing.HELD
+            self._take(record, order, owner)
         record.lease_until = self._clock.monotonic() + self._lease_seconds
-        return Claim(order, record.fence, record.engine_failures)
+        return Claim(order, record.fence, owner, record.attempts, frozenset(record.left_behind))
+
+    def _take(self, record: _Record, order: Order, owner: str) -> None:
+        if record.owner:
+            record.attempts = replace(record.attempts, losses=record.attempts.losses + 1)
+        record.order = order
+        record.fence = max(record.fence, order.fence_floor) + 1
+        record.owner = owner
+
+    def _is_due(self, record: _Record) -> bool:
+        rest = 0.0
+        if record.owner and record.attempts.losses > 2:
+            rest = 2.0 * 2.0 ** min(record.attempts.losses - 3, 7)
+        return record.lease_until + rest <= self._clock.monotonic()
 
     async def leave(self, order: Order) -> Literal[Standing.OVER] | None:
-        return Standing.OVER if self._record(order).over else None
+        record = self._record(order)
+        if record.over:
+            return Standing.OVER
+        floor = max(record.order.fence_floor, order.fence_floor)
+        record.order = replace(record.order, fence_floor=floor)
+        return None
 
     async def due(self, limit: int) -> list[Order]:
         self._fail()
         orders = [
             record.order
             for record in self._records.values()
-            if not record.over and record.lease_until <= self._clock.monotonic()
+            if not record.over and self._is_due(record)
         ]
         return sorted(orders, key=lambda each: each.create_time)[:limit]
 
@@ -99,43 +141,128 @@ class InMemoryClaimStore:
         self._mine(claim)
         self.promised.append(("ConversionStarted", claim.fence))
 
+    async def name_audio(self, claim: Claim) -> AudioId:
+        record = self._mine(claim)
+        audio_id = AudioId(uuid.uuid4().hex)
+        record.left_behind.add(audio_id)
+        return audio_id
+
+    async def look(self, claim: Claim) -> None:
+        self.looks += 1
+        self._fail()
+        if not self._is_recorded(claim):
+            self._mine(claim)
+
     async def renew(self, claim: Claim) -> None:
         self._fail()
-        record = self._records[claim.order.conversion_id]
-        if record.outcome and record.fence == claim.fence:
-            return
-        self._mine(claim).lease_until = self._clock.monotonic() + self._lease_seconds
+        if not self._is_recorded(claim):
+            self._mine(claim).lease_until = self._clock.monotonic() + self._lease_seconds
 
-    async def finish(self, claim: Claim, outcome: Outcome) -> None:
+    async def finish(self, claim: Claim, outcome: Outcome, *, letter_reason: str = "") -> None:
         self._fail()
-        record = self._records[claim.order.conversion_id]
-        if record.outcome and record.fence == claim.fence:
+        if self._is_recorded(claim):
             return
-        self._mine(claim).outcome = outcome
+        record = self._mine(claim)
+        record.outcome = outcome
+        record.lease_until = 0.0
         self.promised.append((_event(outcome), claim.fence))
+        if letter_reason:
+            self.promised.append(("dead-letter", 0))
+            self.letters.append(letter_reason)
 
-    async def announce_outcome(self, conversion_id: ConversionId) -> None:
+    async def announce_end(self, conversion_id: ConversionId, fence_floor: int) -> None:
+        self._fail()
         record = self._records.get(conversion_id)
-        if record and record.outcome:
+        if record is None or record.calls:
+            return
+        if record.ending:
+            self.promised.append((CONFIRMATIONS[record.ending], 0))
+        elif record.outcome:
+            record.fence = max(record.fence, fence_floor)
             self.promised.append((_event(record.outcome), record.fence))
 
-    async def release(self, claim: Claim, *, rest_seconds: float, engine_failed: bool) -> None:
+    async def release(self, claim: Claim, setback: Setback) -> bool:
         try:
             record = self._mine(claim)
         except ClaimLost:
-            return
+            record = self._records[claim.order.conversion_id]
+            if record.ending and record.owner == claim.owner:
+                record.owner = ""
+            return False
         record.owner = ""
-        record.lease_until = self._clock.monotonic() + rest_seconds
-        record.engine_failures = claim.engine_failures + int(engine_failed)
+        record.attempts = claim.attempts.after(setback)
+        record.lease_until = self._clock.monotonic() + record.attempts.rest_seconds(setback)
+        return True
 
-    async def call_off(self, conversion_id: ConversionId) -> None:
+    async def call_off(self, conversion_id: ConversionId, ending: Ending) -> None:
+        self._fail()
         record = self._records.setdefault(
             conversion_id, _Record(replace(order(), conversion_id=conversion_id))
         )
-        record.called_off = record.outcome is None
+        if record.ending is not Ending.DELETED:
+            record.ending = ending
+        record.calls += 1
+        record.ended_at = self._clock.now()
+
+    async def unsettled(self, limit: int) -> list[CalledOff]:
+        self._fail()
+        now = self._clock.monotonic()
+        return [
+            CalledOff(
+                conversion_id,
+                record.ending,
+                record.fence,
+                frozenset(record.left_behind | ({record.kept} if record.kept else set())),
+                record.calls,
+            )
+            for conversion_id, record in self._records.items()
+            if record.ending and record.calls and (not record.owner or record.lease_until <= now)
+        ][:limit]
+
+    async def settle(self, called_off: CalledOff) -> None:
+        self._fail()
+        record = self._records[called_off.conversion_id]
+        if record.ending != called_off.ending or record.calls != called_off.call:
+            return
+        self._records[called_off.conversion_id] = _Record(
+            record.order, fence=record.fence, ending=record.ending, ended_at=record.ended_at
+        )
+        self.promised.append((CONFIRMATIONS[called_off.ending], 0))
+
+    async def forget(self, before: datetime) -> int:
+        self._fail()
+        old = [
+            conversion_id
+            for conversion_id, record in self._records.items()
+            if record.ending and not record.calls and record.ended_at < before
+        ]
+        for conversion_id in old:
+            del self._records[conversion_id]
+        return len(old)
+
+    async def unwanted(self, files: Collection[AudioFile]) -> list[AudioId]:
+        self._fail()
+        return [
+            file.audio_id
+            for file in files
+            if (record := self._records.get(file.conversion_id)) and not _is_wanted(file, record)
+        ]
+
+    async def held(self, audio_ids: Collection[AudioId]) -> set[AudioId]:
+        self._fail()
+        running = [record for record in self._records.values() if not record.over]
+        return {name for record in running for name in record.left_behind} & set(audio_ids)
 
     def outcome(self, conversion_id: ConversionId) -> Outcome | None:
         return self._records[conversion_id].outcome
+
+    def restore(self, conversion_id: ConversionId, fence: int, owner: str) -> None:
+        """Do what restoring an old backup does."""
+        record = self._records[conversion_id]
+        record.fence, record.owner, record.outcome = fence, owner, None
+
+    def attempts(self, conversion_id: ConversionId) -> Attempts:
+        return self._records[conversion_id].attempts
 
     def _record(self, order: Order) -> _Record:
         self._fail()
@@ -144,14 +271,28 @@ class InMemoryClaimStore:
     def _mine(self, claim: Claim) -> _Record:
         self._fail()
         record = self._records[claim.order.conversion_id]
-        if record.over or record.fence != claim.fence:
+        if record.over or (record.fence, record.owner) != (claim.fence, claim.owner):
             raise ClaimLost
         return record
+
+    def _is_recorded(self, claim: Claim) -> bool:
+        record = self._records[claim.order.conversion_id]
+        return record.ending is None and record.outcome is not None and record.owner == claim.owner
 
     def _fail(self) -> None:
         if self.outages:
             self.outages -= 1
             raise Outage("claims: away")
+
+
+def _is_wanted(file: AudioFile, record: _Record) -> bool:
+    if record.ending:
+        return False
+    if file.audio_id == record.kept:
+        return True
+    if file.audio_id in record.left_behind:
+        return not record.over
+    return file.fence >= record.fence
 
 
 def _event(outcome: Outcome) -> str:
@@ -171,26 +312,80 @@ class InMemoryVideoStore:
             raise Outage("videos: away")
         if self.video is None or hashlib.sha256(self.video).hexdigest() != order.sha256:
             raise VideoLost
-        await asyncio.to_thread(target.write_bytes, self.video)
+        with disk_errors():
+            await asyncio.to_thread(target.write_bytes, self.video)
 
 
 class InMemoryAudioStore:
     """An `AudioStore` in a dictionary."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock | None = None) -> None:
+        self._clock = clock or FakeClock()
+        self.files_of: dict[AudioId, AudioFile] = {}
         self.files: dict[AudioId, bytes] = {}
+        self.stored_at: dict[AudioId, datetime] = {}
+        self.halves: dict[AudioId, datetime] = {}
         self.outages = 0
+        self.is_full = False
+        self.asked_for: list[AudioId] = []
 
-    async def put(self, audio_id: AudioId, source: Path) -> StoredAudio:
+    async def put(self, audio_id: AudioId, claim: Claim, source: Path) -> StoredAudio:
+        self.asked_for.append(audio_id)
+        self._fail()
+        if self.is_full:
+            raise StorageFull("audio: full")
+        content = await asyncio.to_thread(source.read_bytes)
+        self.keep(audio_id, content, claim.order.conversion_id, claim.fence)
+        return StoredAudio(audio_id, len(content), hashlib.sha256(content).hexdigest())
+
+    def keep(
+        self, audio_id: AudioId, content: bytes, conversion_id: ConversionId, fence: int
+    ) -> None:
+        """Plant a file."""
+        self.files[audio_id] = content
+        self.files_of[audio_id] = AudioFile(audio_id, conversion_id, fence)
+        self.stored_at[audio_id] = self._clock.now()
+
+    async def remove(self, audio_ids: Collection[AudioId]) -> None:
+        self._fail()
+        for audio_id in audio_ids:
+            self.files.pop(audio_id, None)
+            self.files_of.pop(audio_id, None)
+            self.halves.pop(audio_id, None)
+
+    async def remove_all(self, conversion_id: ConversionId) -> None:
+        self._fail()
+        await self.remove(
+            [
+                each.audio_id
+                for each in self.files_of.values()
+                if each.conversion_id == conversion_id
+            ]
+        )
+
+    async def list_files(
+        self, since: datetime | None, until: datetime
+    ) -> AsyncIterator[list[AudioFile]]:
+        self._fail()
+        yield [
+            file
+            for file in self.files_of.values()
+            if self.stored_at[file.audio_id] < until
+            and (since is None or since <= self.stored_at[file.audio_id])
+        ]
+
+    async def fragments(self, since: datetime | None, until: datetime) -> list[AudioId]:
+        self._fail()
+        return [
+            audio_id
+            for audio_id, moment in self.halves.items()
+            if moment < until and (since is None or since <= moment)
+        ]
+
+    def _fail(self) -> None:
         if self.outages:
             self.outages -= 1
             raise Outage("audio: away")
-        content = await asyncio.to_thread(source.read_bytes)
-        self.files[audio_id] = content
-        return StoredAudio(audio_id, len(content), hashlib.sha256(content).hexdigest())
-
-    async def remove(self, audio_id: AudioId) -> None:
-        self.files.pop(audio_id, None)
 
 
 async def _nothing() -> None:
@@ -254,7 +449,7 @@ class FakeWorkshop:
     def require_space(self, wanted_bytes: int = 0) -> None:
         self.wanted_bytes.append(wanted_bytes)
         if 0 < self.full_from_look <= len(self.wanted_bytes):
-            raise Outage("scratch: full")
+            raise StorageFull("scratch: full")
 
 
 @dataclass(slots=True)

@@ -27,6 +27,7 @@ from converter_service.domain import (
     UnreadableVideo,
 )
 from converter_service.ports import Progress
+from tonearm_chassis.errors import StorageFull
 from tonearm_chassis.logs import get_log
 
 log = get_log(__name__)
@@ -40,6 +41,8 @@ OUT_TIME = re.compile(rb"out_time_us=(\d+)")
 INPUT_COUNT = re.compile(r"\(audio\): \d+ packets read .*frames decoded.*\((\d+) samples\)")
 OUTPUT_COUNT = re.compile(r"\(audio\): \d+ frames encoded \((\d+) samples\)")
 DECODED_RATE = re.compile(r"samplefmt:\w+ samplerate:(\d+)")
+# Its own words begin at the margin or with a bracket; what it quotes of a file is indented.
+DISK_FULL = re.compile(r"^\S.*: (No space left on device|Disk quota exceeded)$")
 COMMON = ("-nostdin", "-hide_banner", "-protocol_whitelist", "file")
 
 
@@ -118,6 +121,8 @@ class FfmpegEngine:
         ) as child:
             await _follow(child, progress)
             status = await child.exit_status()
+        if found_disk_full(child.errors):
+            raise StorageFull("scratch: ffmpeg found the disk full")
         report = read_report(child.errors)
         if status == 0 and report:
             return report
@@ -180,6 +185,11 @@ def read_report(errors: Iterable[str]) -> EncodeReport | None:
         decoded_rate_hz=rates.pop() if len(rates) == 1 else None,
         encoded_samples=max(map(int, encoded)),
     )
+
+
+def found_disk_full(errors: Iterable[str]) -> bool:
+    """Tell whether ffmpeg says that it could not write, whatever its exit status."""
+    return any(DISK_FULL.search(line) for line in errors)
 
 
 def _source_audio(answer: dict[str, object]) -> SourceAudio:

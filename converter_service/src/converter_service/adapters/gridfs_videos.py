@@ -11,8 +11,8 @@ from gridfs.asynchronous import AsyncGridFSBucket
 from gridfs.errors import CorruptGridFile, NoFile
 from pymongo.asynchronous.database import AsyncDatabase
 
+from converter_service.adapters.disk import disk_errors
 from converter_service.domain import Order, VideoLost
-from tonearm_chassis.errors import Outage
 from tonearm_chassis.mongo import Document, outages
 
 
@@ -33,11 +33,9 @@ class GridFSVideoStore:
     async def copy(self, order: Order, target: Path) -> None:
         """Copy chunk by chunk, hashing on the way."""
         digest = hashlib.sha256()
-        try:
-            with await asyncio.to_thread(target.open, "wb") as file, outages():
-                length = await self._copy(order, file, digest)
-        except OSError as error:
-            raise Outage(f"scratch: {error!r}") from error
+        # Closing the file writes its last bytes, which may be those that find the disk full.
+        with disk_errors(), await asyncio.to_thread(target.open, "wb") as file, outages():
+            length = await self._copy(order, file, digest)
         if length != order.size_bytes or digest.hexdigest() != order.sha256:
             raise VideoLost
 

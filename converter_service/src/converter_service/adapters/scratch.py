@@ -11,8 +11,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from converter_service.adapters.disk import disk_errors
 from converter_service.ports import Workplace
-from tonearm_chassis.errors import Outage
+from tonearm_chassis.errors import StorageFull
 from tonearm_chassis.logs import get_log
 
 log = get_log(__name__)
@@ -41,19 +42,19 @@ class ScratchWorkshop:
     async def open(self) -> AsyncIterator[Workplace]:
         """Make a workplace; remove it afterwards."""
         directory = self._home / uuid.uuid4().hex
-        try:
+        with disk_errors():
             directory.mkdir(mode=PRIVATE)
-        except OSError as error:
-            raise Outage(f"scratch: {error!r}") from error
         try:
             yield Workplace(video=directory / "video", audio=directory / "audio.mp3")
         finally:
             await asyncio.shield(asyncio.to_thread(shutil.rmtree, directory, ignore_errors=True))
 
     def require_space(self, wanted_bytes: int = 0) -> None:
-        """Raise `Outage` if almost nothing would be free."""
-        if shutil.disk_usage(self._home).free < wanted_bytes + LEAST_FREE_BYTES:
-            raise Outage("scratch: the disk is full, or too small")
+        """Raise `StorageFull` if almost nothing would be free."""
+        with disk_errors():
+            free_bytes = shutil.disk_usage(self._home).free
+        if free_bytes < wanted_bytes + LEAST_FREE_BYTES:
+            raise StorageFull("scratch: the disk is full, or too small")
 
     def close(self) -> None:
         """Remove the worker's subdirectory."""

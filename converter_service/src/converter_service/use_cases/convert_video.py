@@ -3,33 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from functools import partial
-from typing import TypeVar
-
-from tenacity import (
-    AsyncRetrying,
-    retry_if_exception_type,
-    stop_after_attempt,
-    wait_random_exponential,
-)
+from dataclasses import dataclass, field
+from pathlib import Path
 
 from converter_service import metrics
 from converter_service.domain import (
-    ENGINE_FAILED_SENTENCE,
+    AttemptLimits,
+    AudioId,
     Claim,
     ClaimLost,
     DecodedAudio,
     EngineFailure,
     Failed,
-    FailureReason,
     Outcome,
     Refusal,
+    Setback,
     StoredAudio,
     Succeeded,
-    audio_id,
     require_all_heard,
 )
 from converter_service.ports import (
@@ -41,21 +33,14 @@ from converter_service.ports import (
     Workplace,
     Workshop,
 )
+from converter_service.use_cases.holding import Holding
+from converter_service.use_cases.patience import patiently
+from converter_service.use_cases.suspicion import Suspicion
 from tonearm_chassis.clock import Clock
-from tonearm_chassis.errors import Outage
+from tonearm_chassis.errors import Outage, StorageFull
 from tonearm_chassis.logs import get_log
 
 log = get_log(__name__)
-
-PREDECESSORS = 3
-MAX_ENGINE_FAILURES = 3
-ENGINE_REST_SECONDS = 1.0
-# About half a minute in all, which outlasts the restart of a database.
-OUTAGE_ATTEMPTS = 10
-OUTAGE_PAUSE_SECONDS = 5.0
-OUTAGE_REST_SECONDS = 2.0
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +54,9 @@ class Equipment:
     engine: Engine
     workshop: Workshop
     progress: ProgressChannel
+    suspicion: Suspicion
     lease_seconds: float
+    limits: AttemptLimits = field(default_factory=AttemptLimits)
 
 
 class ConvertVideo:
@@ -78,100 +65,75 @@ class ConvertVideo:
     def __init__(self, equipment: Equipment) -> None:
         """Convert with this equipment."""
         self._with = equipment
+        self._holding = Holding(
+            equipment.clock, equipment.claims, lease_seconds=equipment.lease_seconds
+        )
 
     async def __call__(self, claim: Claim) -> None:
         """Convert; returns when the claim is finished, lost or given back.
 
         When cancelled, ends the engine, gives the claim back and raises `CancelledError`.
         """
+        names: list[AudioId] = []
         try:
-            result = await self._holding(claim)
+            result = await self._holding.during(claim, self._work(claim, names))
         except ClaimLost:
-            result = "CLAIM_LOST"
-            with suppress(Outage):
-                await self._with.audio.remove(claim.audio_id)
+            result = await self._leave_nothing(claim, names)
+        except StorageFull as full:
+            result = await self._give_back(claim, Setback.NO_ROOM, full)
         except Outage as outage:
             # The outcome may have been recorded all the same, so the audio stays: whoever
             # claims next removes it, and only who finds no outcome can claim.
-            log.warning("conversion_given_back", cause=str(outage))
-            result = "OUTAGE"
-            await self._release(claim, rest_seconds=OUTAGE_REST_SECONDS)
+            result = await self._give_back(claim, Setback.OUTAGE, outage)
         except EngineFailure as failure:
-            failures = claim.engine_failures + 1
-            log.warning("engine_failed", cause=str(failure), failures=failures)
-            result = "ENGINE_FAILURE"
-            await self._release(claim, rest_seconds=ENGINE_REST_SECONDS, engine_failed=True)
+            setback = self._with.suspicion.failed(claim.order.conversion_id)
+            await self._give_back(claim, setback, failure)
+            result = str(Setback.ENGINE_FAILED)
         except asyncio.CancelledError:
-            metrics.CONVERSIONS.labels("DRAINED").inc()
-            await self._release(claim)
+            is_back = await self._release(claim, Setback.DRAINED)
+            metrics.CONVERSIONS.labels("DRAINED" if is_back else "CLAIM_LOST").inc()
             raise
         metrics.CONVERSIONS.labels(result).inc()
         log.info("conversion_ended", result=result, fence=claim.fence)
 
-    async def _holding(self, claim: Claim) -> str:
-        """Work while the lease is renewed; the loss of the lease ends the work."""
-        work = asyncio.create_task(self._work(claim))
-        lease = asyncio.create_task(self._keep(claim))
-        try:
-            await asyncio.wait([work, lease], return_when=asyncio.FIRST_COMPLETED)
-            return await (work if work.done() else lease)
-        finally:
-            work.cancel()
-            lease.cancel()
-            await asyncio.gather(work, lease, return_exceptions=True)
-
-    async def _keep(self, claim: Claim) -> str:
-        clock, lease_seconds = self._with.clock, self._with.lease_seconds
-        renewed = clock.monotonic()
-        while True:
-            await clock.sleep(lease_seconds / 3)
-            asked = clock.monotonic()
-            try:
-                await self._with.claims.renew(claim)
-                renewed = asked
-            except Outage as outage:
-                log.warning("renewal_failed", cause=str(outage))
-                if clock.monotonic() - renewed >= lease_seconds:
-                    # Not `ClaimLost`: if the outcome was recorded just before, its audio must stay.
-                    raise Outage("the lease ran out") from outage
-
-    async def _work(self, claim: Claim) -> str:
-        outcome = await self._convert(claim)
-        await self._patiently(lambda: self._with.claims.finish(claim, outcome))
+    async def _work(self, claim: Claim, names: list[AudioId]) -> str:
+        clock, claims = self._with.clock, self._with.claims
+        if claim.left_behind:
+            await patiently(clock, lambda: self._with.audio.remove(claim.left_behind))
+        if exhaustion := self._with.limits.exhaustion(claim.attempts):
+            log.error("attempts_exhausted", reason=exhaustion.reason, detail=exhaustion.detail)
+            letter_reason = f"{exhaustion.reason}: {exhaustion.detail}"
+            outcome: Outcome = Failed(exhaustion.reason, exhaustion.sentence, clock.now())
+        else:
+            letter_reason = ""
+            outcome = await self._convert(claim, names)
+        await patiently(clock, lambda: claims.finish(claim, outcome, letter_reason=letter_reason))
         return "SUCCEEDED" if isinstance(outcome, Succeeded) else outcome.reason
 
-    async def _convert(self, claim: Claim) -> Outcome:
-        if claim.engine_failures >= MAX_ENGINE_FAILURES:
-            return Failed(
-                FailureReason.ENGINE_FAILED, ENGINE_FAILED_SENTENCE, self._with.clock.now()
-            )
-        await self._begin(claim)
+    async def _convert(self, claim: Claim, names: list[AudioId]) -> Outcome:
+        clock, claims = self._with.clock, self._with.claims
+        start_time = clock.now()
+        await patiently(clock, lambda: claims.announce_start(claim, start_time))
         try:
             async with self._with.workshop.open() as workplace:
                 audio = await self._make(claim, workplace)
                 with _step("store"):
-                    stored = await self._patiently(
-                        lambda: self._with.audio.put(claim.audio_id, workplace.audio)
+                    stored = await patiently(
+                        clock, lambda: self._store(claim, workplace.audio, names)
                     )
         except Refusal as refusal:
-            return Failed(refusal.reason, refusal.sentence, self._with.clock.now())
+            return Failed(refusal.reason, refusal.sentence, clock.now())
         metrics.AUDIO_SECONDS.inc(audio.seconds)
         return self._succeeded(stored, audio)
-
-    async def _begin(self, claim: Claim) -> None:
-        start_time = self._with.clock.now()
-        await self._patiently(lambda: self._with.claims.announce_start(claim, start_time))
-        # Every claim removes what its few predecessors left, so none looks further back.
-        for fence in range(max(1, claim.fence - PREDECESSORS), claim.fence):
-            left_behind = audio_id(claim.order.conversion_id, fence)
-            await self._patiently(partial(self._with.audio.remove, left_behind))
 
     async def _make(self, claim: Claim, workplace: Workplace) -> DecodedAudio:
         engine = self._with.engine
         # Before a byte is copied: a video that does not fit must not fill the disk of the others.
-        await self._patiently(partial(self._require_space, claim.order.size_bytes))
+        self._with.workshop.require_space(claim.order.size_bytes)
         with _step("copy"):
-            await self._patiently(lambda: self._with.videos.copy(claim.order, workplace.video))
+            await patiently(
+                self._with.clock, lambda: self._with.videos.copy(claim.order, workplace.video)
+            )
         with _step("inspect"):
             source = await engine.inspect(workplace.video)
         source.require_complete()
@@ -196,10 +158,8 @@ class ConvertVideo:
             # A full disk shows as a short MP3, which must not be blamed on the video.
             self._with.workshop.require_space()
             raise
+        self._with.suspicion.worked()
         return audio
-
-    async def _require_space(self, wanted_bytes: int) -> None:
-        self._with.workshop.require_space(wanted_bytes)
 
     def _succeeded(self, stored: StoredAudio, audio: DecodedAudio) -> Succeeded:
         return Succeeded(
@@ -212,28 +172,31 @@ class ConvertVideo:
             end_time=self._with.clock.now(),
         )
 
-    async def _patiently(self, action: Callable[[], Awaitable[T]]) -> T:
-        """Repeat through an outage of about half a minute, then raise it."""
-        async for attempt in AsyncRetrying(
-            retry=retry_if_exception_type(Outage),
-            stop=stop_after_attempt(OUTAGE_ATTEMPTS),
-            wait=wait_random_exponential(multiplier=0.2, max=OUTAGE_PAUSE_SECONDS),
-            sleep=self._with.clock.sleep,
-            reraise=True,
-        ):
-            with attempt:
-                return await action()
-        raise Outage  # pragma: no cover - the loop above returns or raises
+    async def _store(self, claim: Claim, audio: Path, names: list[AudioId]) -> StoredAudio:
+        """Store under a name that no attempt has used before, and add it to `names`."""
+        name = await self._with.claims.name_audio(claim)
+        names.append(name)
+        return await self._with.audio.put(name, claim, audio)
 
-    async def _release(
-        self, claim: Claim, *, rest_seconds: float = 0.0, engine_failed: bool = False
-    ) -> None:
+    async def _leave_nothing(self, claim: Claim, names: list[AudioId]) -> str:
+        """Remove what is ours, then say that we are gone: who called it off waits for that."""
+        with suppress(Outage):
+            await self._with.audio.remove(names)
+        await self._release(claim, Setback.DRAINED)
+        return "CLAIM_LOST"
+
+    async def _give_back(self, claim: Claim, setback: Setback, cause: Exception) -> str:
+        log.warning("conversion_given_back", setback=setback.value, cause=str(cause))
+        await self._release(claim, setback)
+        return setback.value
+
+    async def _release(self, claim: Claim, setback: Setback) -> bool:
+        """Give the claim back; tell whether it still was ours."""
         try:
-            await self._with.claims.release(
-                claim, rest_seconds=rest_seconds, engine_failed=engine_failed
-            )
+            return await self._with.claims.release(claim, setback)
         except Outage as outage:  # the lease runs out by itself
             log.warning("release_failed", cause=str(outage))
+            return True
 
 
 @contextmanager

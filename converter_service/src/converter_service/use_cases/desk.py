@@ -12,13 +12,14 @@ import structlog
 from converter_service import metrics
 from converter_service.domain import Claim, ConversionId, Order
 from converter_service.ports import ClaimStore, Standing
+from converter_service.use_cases.suspicion import Suspicion
 from tonearm_chassis.errors import Outage
 from tonearm_chassis.logs import get_log
 
 log = get_log(__name__)
 
 SWEEP_SECONDS = 2.0
-CRASH_REST_SECONDS = 5.0
+LOOK_PAST = 20
 
 
 class Desk:
@@ -28,14 +29,20 @@ class Desk:
     """
 
     def __init__(
-        self, claims: ClaimStore, convert: Callable[[Claim], Awaitable[None]], *, slots: int
+        self,
+        claims: ClaimStore,
+        convert: Callable[[Claim], Awaitable[None]],
+        suspicion: Suspicion,
+        *,
+        slots: int,
     ) -> None:
-        """Run `convert` for at most `slots` claims at a time."""
+        """Run `convert` for at most `slots` claims at a time, fewer while there is `suspicion`."""
         self._claims = claims
         self._convert = convert
+        self._suspicion = suspicion
         self._slots = slots
         self._taken = 0
-        self._running: set[asyncio.Task[None]] = set()
+        self._running: dict[asyncio.Task[None], ConversionId] = {}
         self._is_open = True
         self._freed = asyncio.Event()
         metrics.SLOTS.set(slots)
@@ -57,13 +64,13 @@ class Desk:
         Raises `Outage`.
         """
         standing: Claim | Standing | None
-        if self._is_open and self._taken < self._slots:
+        if self._is_open and self._free:
             standing = await self._claim(order)
         else:
             standing = await self._claims.leave(order)
         match standing:
             case Standing.OVER:
-                await self._claims.announce_outcome(order.conversion_id)
+                await self._claims.announce_end(order.conversion_id, order.fence_floor)
                 result = "over"
             case Standing.HELD:
                 result = "held"
@@ -76,9 +83,13 @@ class Desk:
         metrics.ORDERS.labels(result).inc()
         log.info("order_taken", result=result)
 
-    async def call_off(self, conversion_id: ConversionId) -> None:
-        """End a conversion, whoever runs it; its holder notices at the next renewal."""
-        await self._claims.call_off(conversion_id)
+    async def stop(self, conversion_id: ConversionId) -> None:
+        """End what this worker does about a conversion; returns once its processes are gone."""
+        tasks = [task for task, running in self._running.items() if running == conversion_id]
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Pick up what is due until `stopping` is set, then let running conversions finish.
@@ -92,13 +103,14 @@ class Desk:
                 await self._pause(stop)
             self._is_open = False
             while self._running:
-                await asyncio.wait(self._running)
+                await asyncio.wait(list(self._running))
         finally:
             self._is_open = False
             stop.cancel()
-            for task in self._running:
+            running = list(self._running)
+            for task in running:
                 task.cancel()
-            await asyncio.gather(*self._running, return_exceptions=True)
+            await asyncio.gather(*running, return_exceptions=True)
 
     async def _pause(self, stop: asyncio.Task[bool]) -> None:
         freed = asyncio.create_task(self._freed.wait())
@@ -110,17 +122,31 @@ class Desk:
 
     async def _sweep(self) -> None:
         try:
-            while free := self._slots - self._taken:
-                orders = await self._claims.due(free)
-                claimed = [await self._claim(order) for order in orders]
-                if not any(isinstance(claim, Claim) for claim in claimed):
-                    return
+            while self._free and await self._claim_oldest():
+                pass
         except Outage as outage:
             log.warning("sweep_waits", cause=str(outage))
 
+    async def _claim_oldest(self) -> bool:
+        """Claim what is due while there is a free slot; tell whether anything was claimed."""
+        # A few more than fit, because others look at the same ones at the same time.
+        orders = await self._claims.due(self._free + LOOK_PAST)
+        if self._suspicion.is_raised:
+            orders.sort(key=lambda order: self._suspicion.has_failed(order.conversion_id))
+        has_claimed = False
+        for order in orders:
+            if not self._free:
+                break
+            has_claimed |= isinstance(await self._claim(order), Claim)
+        return has_claimed
+
+    @property
+    def _free(self) -> int:
+        return max(0, self._suspicion.slots(self._slots) - self._taken)
+
     async def _claim(self, order: Order) -> Claim | Standing | None:
         """Claim with a slot in hand; leave the order if the last slot went meanwhile."""
-        if self._taken >= self._slots:
+        if not self._free:
             return await self._claims.leave(order)
         self._take_slot(1)
         try:
@@ -139,7 +165,7 @@ class Desk:
             conversion_id=claim.order.conversion_id, fence=claim.fence
         ):
             task = asyncio.create_task(self._carry_out(claim))
-        self._running.add(task)
+        self._running[task] = claim.order.conversion_id
         task.add_done_callback(self._ended)
 
     async def _carry_out(self, claim: Claim) -> None:
@@ -156,13 +182,14 @@ class Desk:
 
     async def _give_up(self, claim: Claim) -> None:
         """After a crash of our own code: count it, so that it is not repeated for ever."""
+        setback = self._suspicion.failed(claim.order.conversion_id)
         try:
-            await self._claims.release(claim, rest_seconds=CRASH_REST_SECONDS, engine_failed=True)
+            await self._claims.release(claim, setback)
         except Outage as outage:
             log.warning("release_failed", cause=str(outage))
 
     def _ended(self, task: asyncio.Task[None]) -> None:
-        self._running.discard(task)
+        self._running.pop(task, None)
         self._take_slot(-1)
         self._freed.set()
         if not task.cancelled() and (error := task.exception()):

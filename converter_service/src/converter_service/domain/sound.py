@@ -1,19 +1,10 @@
-"""What a conversion is to a converter: an order, a source, an audio, an outcome."""
+"""Audio as it was found, encoded and decoded again; when it counts as all that there was."""
 
 from __future__ import annotations
 
-import uuid
 from dataclasses import dataclass
-from datetime import datetime
-from enum import StrEnum
-from typing import ClassVar, NewType
 
-ConversionId = NewType("ConversionId", str)
-VideoId = NewType("VideoId", str)
-AudioId = NewType("AudioId", str)
-
-# Bit rates of MPEG-1 layer III, kbit/s (ISO 11172-3, 2.4.2.3); 0 asks for the variable one.
-BIT_RATES_KBPS = frozenset((0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320))
+from converter_service.domain.failures import EngineFailure, TruncatedVideo, UnreadableVideo
 
 # What a file that is whole may fall short of what it declares: players' and muxers' rounding,
 # encoder delay counted or not. The largest seen on whole files of 30 kinds is 0.03 s.
@@ -32,103 +23,6 @@ FRAME_SAMPLES = 1152
 
 # Digital silence has no level; programs want a number, people a bottom.
 SILENCE_DBFS = -120.0
-
-
-class FailureReason(StrEnum):
-    """Why a conversion failed for good; the names of events.v1 without their prefix."""
-
-    UNREADABLE_VIDEO = "UNREADABLE_VIDEO"
-    NO_AUDIO = "NO_AUDIO"
-    TRUNCATED_VIDEO = "TRUNCATED_VIDEO"
-    VIDEO_LOST = "VIDEO_LOST"
-    TIMED_OUT = "TIMED_OUT"
-    ENGINE_FAILED = "ENGINE_FAILED"
-
-
-class Refusal(Exception):
-    """A conversion that no repeat can save; `reason` is for programs, `sentence` for people."""
-
-    reason: ClassVar[FailureReason]
-    sentence: ClassVar[str]
-
-
-class UnreadableVideo(Refusal):
-    """The file is nothing the engine can read."""
-
-    reason = FailureReason.UNREADABLE_VIDEO
-    sentence = "The file is not a video or audio file that can be read, or it is badly damaged."
-
-
-class NoAudio(Refusal):
-    """There is nothing to hear."""
-
-    reason = FailureReason.NO_AUDIO
-    sentence = "The video has no audio track."
-
-
-class TruncatedVideo(Refusal):
-    """The file ends, or breaks, before its audio does."""
-
-    reason = FailureReason.TRUNCATED_VIDEO
-    sentence = "The video is incomplete: part of its audio is missing. Please upload it again."
-
-
-class VideoLost(Refusal):
-    """The stored video is gone, or no longer what was uploaded."""
-
-    reason = FailureReason.VIDEO_LOST
-    sentence = "The uploaded video is no longer available. Please upload it again."
-
-
-class ConversionTimedOut(Refusal):
-    """The engine ran longer than its limit, or stood still."""
-
-    reason = FailureReason.TIMED_OUT
-    sentence = "The conversion took too long and was stopped."
-
-
-ENGINE_FAILED_SENTENCE = (
-    "The conversion failed for a technical reason that is not the video's fault."
-)
-
-
-class EngineFailure(Exception):
-    """The engine failed for a reason that is not the video's fault; it may work next time."""
-
-
-class ClaimLost(Exception):
-    """Somebody else has the conversion, or it was called off: write nothing, clean up, go away."""
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """What was asked for: this video, as MP3."""
-
-    conversion_id: ConversionId
-    video_id: VideoId
-    size_bytes: int
-    sha256: str
-    bitrate_kbps: int
-    create_time: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """The right to convert, for as long as it is renewed; a higher `fence` has taken it over."""
-
-    order: Order
-    fence: int
-    engine_failures: int
-
-    @property
-    def audio_id(self) -> AudioId:
-        """Name the audio of this claim; each fencing number has its own."""
-        return audio_id(self.order.conversion_id, self.fence)
-
-
-def audio_id(conversion_id: ConversionId, fence: int) -> AudioId:
-    """Derive the id under which the holder of `fence` stores its audio."""
-    return AudioId(uuid.uuid5(uuid.UUID(conversion_id), str(fence)).hex)
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,37 +113,3 @@ def require_all_heard(source: SourceAudio, report: EncodeReport, audio: DecodedA
     expected = report.decoded_samples * audio.sample_rate_hz / report.decoded_rate_hz
     if abs(expected - report.encoded_samples) > FRAME_SAMPLES:
         raise EngineFailure(f"expected {expected:.0f}, encoded {report.encoded_samples} samples")
-
-
-@dataclass(frozen=True, slots=True)
-class StoredAudio:
-    """Audio in the store."""
-
-    audio_id: AudioId
-    size_bytes: int
-    sha256: str
-
-
-@dataclass(frozen=True, slots=True)
-class Succeeded:
-    """There is an MP3."""
-
-    stored: StoredAudio
-    seconds: float
-    sample_rate_hz: int
-    channels: int
-    peak_dbfs: float
-    engine: str
-    end_time: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Failed:
-    """There will be none."""
-
-    reason: FailureReason
-    message: str
-    end_time: datetime
-
-
-Outcome = Succeeded | Failed

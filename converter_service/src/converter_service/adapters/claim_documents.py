@@ -1,0 +1,198 @@
+"""What a claim looks like in MongoDB: one document a conversion, until it is a tombstone."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import UTC, datetime
+
+from converter_service import wire
+from converter_service.domain import (
+    Attempts,
+    AudioId,
+    Claim,
+    ConversionId,
+    Failed,
+    FailureReason,
+    Order,
+    Outcome,
+    StoredAudio,
+    Succeeded,
+    VideoId,
+)
+from tonearm_chassis.envelope import Envelope
+from tonearm_chassis.mongo import Document
+from tonearm_chassis.outbox import entry_document
+
+# RUNNING without a lease that runs means: due.
+RUNNING, SUCCEEDED, FAILED, CANCELLED, DELETED = (
+    "RUNNING", "SUCCEEDED", "FAILED", "CANCELLED", "DELETED",
+)  # fmt: skip
+FINISHED = (SUCCEEDED, FAILED)
+CALLED_OFF = (CANCELLED, DELETED)
+NEVER = datetime(1970, 1, 1, tzinfo=UTC)
+NOBODY = ""
+# How long a conversion rests after its n-th worker vanished: the first ones may have been chance.
+LOSS_REST_MS = [0, 0, 0, *(2000 * 2**power for power in range(8))]
+# Whoever stores more often leaves the oldest attempts to the sweeper.
+REMEMBERED_NAMES = 100
+
+# As numbers, because SecantusDB 0.7 takes any stored date for equal to $$NOW.
+LEASE_END: Document = {"$toLong": "$lease_until"}
+NOW: Document = {"$toLong": "$$NOW"}
+HAS_OWNER: Document = {"$gt": [{"$ifNull": ["$owner", NOBODY]}, NOBODY]}
+LOSS_REST: Document = {
+    "$cond": [
+        HAS_OWNER,
+        {
+            "$arrayElemAt": [
+                {"$literal": LOSS_REST_MS},
+                {"$min": [{"$ifNull": ["$losses", 0]}, len(LOSS_REST_MS) - 1]},
+            ]
+        },
+        0,
+    ]
+}
+IS_DUE: Document = {"$lte": [{"$add": [LEASE_END, LOSS_REST]}, NOW]}
+IS_LET_GO: Document = {"$or": [{"$not": [HAS_OWNER]}, {"$lte": [LEASE_END, NOW]}]}
+IS_FREE: Document = {
+    "$or": [
+        {"$eq": [{"$type": "$state"}, "missing"]},
+        {"$and": [{"$eq": ["$state", RUNNING]}, IS_DUE]},
+    ]
+}
+
+
+def from_now(seconds: float) -> Document:
+    """Write the server's time, and so much later."""
+    return {
+        "$dateAdd": {"startDate": "$$NOW", "unit": "millisecond", "amount": round(seconds * 1000)}
+    }
+
+
+def claiming(order: Order, owner: str, lease_seconds: float) -> list[Document]:
+    """Write the update that decides who gets a conversion."""
+    changes: Document = {
+        "state": RUNNING,
+        "owner": owner,
+        "lease_until": from_now(lease_seconds),
+        "fence": {"$add": [{"$max": [{"$ifNull": ["$fence", 0]}, order.fence_floor]}, 1]},
+        "engine_failures": {"$ifNull": ["$engine_failures", 0]},
+        "losses": {"$add": [{"$ifNull": ["$losses", 0]}, {"$cond": [HAS_OWNER, 1, 0]}]},
+        "outages": {"$ifNull": ["$outages", 0]},
+        "shortages": {"$ifNull": ["$shortages", 0]},
+        "create_time": order.create_time,
+        "order": {"$literal": order_document(order)},
+        "left_behind": {"$ifNull": ["$left_behind", []]},
+    }
+    return [
+        {"$set": {"is_free": IS_FREE}},
+        {
+            "$set": {
+                field: {"$cond": ["$is_free", value, f"${field}"]}
+                for field, value in changes.items()
+            }
+        },
+        {"$unset": "is_free"},
+    ]
+
+
+def new_claim(order: Order) -> Document:
+    """Write the claim of an order that nobody has taken yet."""
+    return {
+        "state": RUNNING,
+        "owner": NOBODY,
+        "lease_until": NEVER,
+        "fence": 0,
+        **asdict(Attempts()),
+        "create_time": order.create_time,
+        "order": order_document(order),
+        "left_behind": [],
+    }
+
+
+def mine(claim: Claim) -> Document:
+    """Select the claim's document as long as this claim is the last one, and is not over.
+
+    The owner counts beside the fence: a store that was restored from a backup may give a fence
+    again that some worker still has.
+    """
+    return {
+        "_id": claim.order.conversion_id,
+        "state": RUNNING,
+        "fence": claim.fence,
+        "owner": claim.owner,
+    }
+
+
+def is_recorded(stored: Document | None, claim: Claim) -> bool:
+    """Tell whether this very claim's outcome is there."""
+    return stored is not None and stored["state"] in FINISHED and stored["owner"] == claim.owner
+
+
+def is_held(stored: Document | None, claim: Claim) -> bool:
+    """Tell whether `mine` would select this document."""
+    return stored is not None and all(
+        stored.get(field) == value for field, value in mine(claim).items()
+    )
+
+
+def claim_of(stored: Document, order: Order) -> Claim:
+    """Read a claim that somebody holds."""
+    return Claim(
+        order,
+        fence=stored["fence"],
+        owner=stored["owner"],
+        attempts=Attempts(
+            stored["engine_failures"], stored["losses"], stored["outages"], stored["shortages"]
+        ),
+        left_behind=frozenset(map(AudioId, stored["left_behind"])),
+    )
+
+
+def naming(audio_id: AudioId) -> Document:
+    """Write the update that notes a name."""
+    names = {"$each": [audio_id], "$slice": -REMEMBERED_NAMES}
+    return {"$push": {"left_behind": names}}
+
+
+def entry(event: Envelope, topic: str = wire.EVENTS_TOPIC) -> Document:
+    """Write an event the way the outbox reads it."""
+    return entry_document(topic, event)
+
+
+def order_document(order: Order) -> Document:
+    """Write an order."""
+    return asdict(order)
+
+
+def order_of(stored: Document) -> Order:
+    """Read an order."""
+    return Order(
+        conversion_id=ConversionId(stored["conversion_id"]),
+        video_id=VideoId(stored["video_id"]),
+        size_bytes=stored["size_bytes"],
+        sha256=stored["sha256"],
+        bitrate_kbps=stored["bitrate_kbps"],
+        create_time=stored["create_time"],
+        account_id=stored.get("account_id", ""),
+        fence_floor=stored.get("fence_floor", 0),
+    )
+
+
+def outcome_document(outcome: Outcome) -> Document:
+    """Write an outcome and the state that goes with it; nobody holds the claim any longer."""
+    state = SUCCEEDED if isinstance(outcome, Succeeded) else FAILED
+    return {"state": state, "outcome": asdict(outcome), "lease_until": NEVER}
+
+
+def outcome_of(stored: Document) -> Outcome | None:
+    """Read the outcome; None if there is none."""
+    outcome: Document = stored.get("outcome", {})
+    match stored["state"]:
+        case "SUCCEEDED":
+            audio = outcome["stored"]
+            kept = StoredAudio(AudioId(audio["audio_id"]), audio["size_bytes"], audio["sha256"])
+            return Succeeded(**{**outcome, "stored": kept})
+        case "FAILED":
+            return Failed(FailureReason(outcome["reason"]), outcome["message"], outcome["end_time"])
+    return None

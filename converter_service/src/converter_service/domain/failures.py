@@ -1,0 +1,64 @@
+"""Why a conversion fails, and whose fault that is."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import ClassVar
+
+
+class FailureReason(StrEnum):
+    """Why a conversion failed for good; the names of events.v1 without their prefix."""
+
+    UNREADABLE_VIDEO = "UNREADABLE_VIDEO"
+    NO_AUDIO = "NO_AUDIO"
+    TRUNCATED_VIDEO = "TRUNCATED_VIDEO"
+    VIDEO_LOST = "VIDEO_LOST"
+    TIMED_OUT = "TIMED_OUT"
+    ENGINE_FAILED = "ENGINE_FAILED"
+    STORAGE_FULL = "STORAGE_FULL"
+
+
+class Refusal(Exception):
+    """A conversion that no repeat can save; `reason` is for programs, `sentence` for people."""
+
+    reason: ClassVar[FailureReason]
+    sentence: ClassVar[str]
+
+
+class UnreadableVideo(Refusal):
+    """The file is nothing the engine can read."""
+
+    reason = FailureReason.UNREADABLE_VIDEO
+    sentence = "The file is not a video or audio file that can be read, or it is badly damaged."
+
+
+class NoAudio(Refusal):
+    """There is nothing to hear."""
+
+    reason = FailureReason.NO_AUDIO
+    sentence = "The video has no audio track."
+
+
+class TruncatedVideo(Refusal):
+    """The file ends, or breaks, before its audio does."""
+
+    reason = FailureReason.TRUNCATED_VIDEO
+    sentence = "The video is incomplete: part of its audio is missing. Please upload it again."
+
+
+class VideoLost(Refusal):
+    """The stored video is gone, or no longer what was uploaded."""
+
+    reason = FailureReason.VIDEO_LOST
+    sentence = "The uploaded video is no longer available. Please upload it again."
+
+
+class ConversionTimedOut(Refusal):
+    """The engine ran longer than its limit, or stood still."""
+
+    reason = FailureReason.TIMED_OUT
+    sentence = "The conversion took too long and was stopped."
+
+
+class EngineFailure(Exception):
+    """The engine failed for a reason that is not the video's fault; it may work next time."""

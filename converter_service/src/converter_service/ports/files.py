@@ -1,0 +1,49 @@
+"""Where videos come from and audio goes to."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Collection
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+
+from converter_service.domain import AudioFile, AudioId, Claim, ConversionId, Order, StoredAudio
+
+
+class VideoStore(Protocol):
+    """Where uploaded videos wait."""
+
+    async def copy(self, order: Order, target: Path) -> None:
+        """Copy the ordered video into a new file, comparing length and SHA-256 on the way.
+
+        Raises `VideoLost` if it is missing or is not what was ordered, `Outage`, and `StorageFull`.
+        """
+        ...
+
+
+class AudioStore(Protocol):
+    """Where finished audio is kept. Every method raises `Outage`; a repeat is safe."""
+
+    async def put(self, audio_id: AudioId, claim: Claim, source: Path) -> StoredAudio:
+        """Store a file under an id that is new, and note whose it is.
+
+        Returns once the file was read back from the store and is the same. Raises `StorageFull`
+        if there is no room. To repeat it, take another id.
+        """
+        ...
+
+    async def remove(self, audio_ids: Collection[AudioId]) -> None:
+        """Delete audio, also such as is half stored; nothing if there is none."""
+        ...
+
+    async def remove_all(self, conversion_id: ConversionId) -> None:
+        """Delete all whole files of a conversion, whichever claim stored them."""
+        ...
+
+    def list_files(self, since: datetime | None, until: datetime) -> AsyncIterator[list[AudioFile]]:
+        """Go through the whole files stored in this time, in batches; those that say whose."""
+        ...
+
+    async def fragments(self, since: datetime | None, until: datetime) -> list[AudioId]:
+        """List audio that is half stored, as far as it was stored in this time."""
+        ...

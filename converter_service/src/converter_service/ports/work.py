@@ -1,0 +1,76 @@
+"""What a conversion works with: an engine, a workplace, somebody to tell."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from converter_service.domain import Claim, DecodedAudio, EncodeReport, SourceAudio
+
+Progress = Callable[[float], None]
+"""Takes the seconds of audio that are done; must not block."""
+
+
+class Engine(Protocol):
+    """What reads media and makes MP3s. Needs memory in proportion to nothing.
+
+    Raises `ConversionTimedOut` if it runs beyond its limits, `StorageFull` if it finds the disk
+    full, and `EngineFailure` if it fails for another reason that is not the file's fault.
+    Cancelling a call ends all its processes first.
+    """
+
+    @property
+    def name(self) -> str:
+        """Tell the engine's name and version."""
+        ...
+
+    async def inspect(self, source: Path) -> SourceAudio:
+        """Look at a file's first audio track. Raises `UnreadableVideo` and `NoAudio`."""
+        ...
+
+    async def encode(
+        self, source: Path, target: Path, *, bitrate_kbps: int, seconds: float, progress: Progress
+    ) -> EncodeReport:
+        """Encode the first audio track, expected to last `seconds`, into a new MP3 file.
+
+        Raises `UnreadableVideo` if nothing can be decoded. A report is no proof: decode the file.
+        """
+        ...
+
+    async def decode(self, audio: Path, *, seconds: float) -> DecodedAudio:
+        """Decode an MP3 from end to end and measure it."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Workplace:
+    """A private directory for one conversion."""
+
+    video: Path
+    audio: Path
+
+
+class Workshop(Protocol):
+    """Where conversions keep their files while they run."""
+
+    def open(self) -> AbstractAsyncContextManager[Workplace]:
+        """Make an empty workplace; leaving the context removes it with all that is in it.
+
+        Raises `StorageFull` and `Outage`.
+        """
+        ...
+
+    def require_space(self, wanted_bytes: int = 0) -> None:
+        """Raise `StorageFull` if the disk is full, or would be with so much more on it."""
+        ...
+
+
+class ProgressChannel(Protocol):
+    """Where listeners hear how far a conversion is. Lossy: nothing depends on it."""
+
+    def report(self, claim: Claim, share: float) -> None:
+        """Tell that `share` (0 to 1) is done; returns at once, may drop it, raises nothing."""
+        ...
