@@ -33,9 +33,10 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "tests" / "support"))
 
-from .chaos_run import ChaosRun, Plan  # noqa: E402 - found by the line above
+from .chaos_run import ChaosRun  # noqa: E402 - found by the line above
 from .disks import CannotMount, small_disk  # noqa: E402 - as above
 from .rig import CONVERTERS, Rig  # noqa: E402 - as above
+from .storm import Plan  # noqa: E402 - as above
 
 CHAOS = ROOT / ".build" / "chaos"
 SCRATCH_MEGABYTES = 256

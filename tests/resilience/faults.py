@@ -26,6 +26,7 @@ RESTART_SECONDS = 30.0
 READY_SECONDS = 60.0
 REACH_SECONDS = 4.0
 LATEST_MESSAGES = 40
+LONG_SECONDS, LONG_SHARE = 30.0, 0.1
 
 
 class NoFault(Exception):
@@ -48,6 +49,8 @@ class Arena:
 
     rig: Rig
     small_disks: tuple[str, ...] = ()
+    next_points: list[str] = field(default_factory=list)
+    """The failpoints whose turn it is, before any may come again."""
     locks: dict[str, asyncio.Lock] = field(default_factory=dict)
 
     @asynccontextmanager
@@ -112,7 +115,7 @@ def restart(*targets: str) -> Fault:
 
     async def strike(arena: Arena, chance: Random, report: Report) -> None:
         target = chance.choice(targets)
-        away = chance.uniform(0, 3)
+        away = LONG_SECONDS if chance.random() < LONG_SHARE else chance.uniform(0, 3)
         async with arena.alone_with(target):
             done = Strike("restart-" + target.partition("-")[0], target)
             await asyncio.to_thread(arena.rig.stop_part, target)
@@ -150,8 +153,9 @@ def failpoint(kind: str, *actions: str) -> Fault:
     """Arm a point and wait for whoever comes along."""
 
     async def strike(arena: Arena, chance: Random, report: Report) -> None:
-        point, action = chance.choice(points.POINTS), chance.choice(actions)
-        rig = arena.rig
+        rig, action = arena.rig, chance.choice(actions)
+        is_turn = arena.next_points and "kill" in kind
+        point = arena.next_points.pop(0) if is_turn else chance.choice(points.POINTS)
         async with arena.alone_with(point):
             before = len(await asyncio.to_thread(rig.fired, point))
             await asyncio.to_thread(rig.arm, point, action)
@@ -163,6 +167,8 @@ def failpoint(kind: str, *actions: str) -> Fault:
                     verb, _, seconds = action.partition(" ")
                     length = float(seconds) if verb == "pause" else 0.0
                     report(Strike(kind, point, now, now + length))
+                    if "kill" in kind:
+                        arena.next_points = [each for each in arena.next_points if each != point]
                     return
             await asyncio.to_thread(rig.disarm, point)
             raise NoFault(f"{point} was not reached")
@@ -290,7 +296,7 @@ KINDS = (
     Kind("failpoint-kill", 24, failpoint("failpoint-kill", "kill", "kill 0.3")),
     Kind("failpoint-outage", 8, failpoint("failpoint-outage", "outage")),
     Kind("failpoint-pause", 5, failpoint("failpoint-pause", "pause 2", "pause 5")),
-    Kind("freeze-converter", 4, freeze(*CONVERTERS, longest=25)),
+    Kind("freeze-converter", 3, freeze(*CONVERTERS, longest=46)),
     Kind("freeze-gateway", 3, freeze(*GATEWAYS, longest=6)),
     Kind("freeze-notifier", 3, freeze("notifier", longest=20)),
     Kind("freeze-mongodb", 2, freeze("mongodb", longest=5)),

@@ -139,7 +139,7 @@ async def test_what_is_planted_in_the_live_stores_is_found(
     kept = await databases["audio"]["fs.files"].find_one({"_id": audio})
     assert kept is not None
     await databases["audio"]["fs.files"].delete_one({"_id": audio})
-    said = await asyncio.to_thread(work.run, "audit", "--grace-seconds", "30")
+    said = await asyncio.to_thread(work.run, "audit", "--grace-seconds", "0")
     await databases["audio"]["fs.files"].insert_one(kept)
     await databases["audio"]["fs.files"].delete_one({"_id": "stray"})
     await databases["videos"]["fs.chunks"].delete_one({"_id": old})
