@@ -61,6 +61,28 @@ async def shorten_chunk(world: World) -> None:
     await world.stores.videos["fs.chunks"].update_one(chunk, {"$set": {"data": b"012"}})
 
 
+async def drop_last_chunk(world: World) -> None:
+    chunk = {"files_id": name_of("succeeded audio"), "n": 2}
+    await world.stores.audio["fs.chunks"].delete_one(chunk)
+
+
+async def renumber_chunk(world: World) -> None:
+    chunk = {"files_id": name_of("succeeded audio"), "n": 2}
+    await world.stores.audio["fs.chunks"].update_one(chunk, {"$set": {"n": 7}})
+
+
+def cut_otherwise(*sizes: int) -> Plant:
+    """Cut a file at other places than GridFS does; its length stays."""
+
+    async def cut(world: World) -> None:
+        chunks = world.stores.videos["fs.chunks"]
+        for number, size in enumerate(sizes):
+            chunk = {"files_id": name_of("succeeded video"), "n": number}
+            await chunks.update_one(chunk, {"$set": {"data": b"x" * size}})
+
+    return cut
+
+
 async def drop_all_chunks(world: World) -> None:
     await world.stores.videos["fs.chunks"].delete_many({"files_id": name_of("failed video")})
 
@@ -121,6 +143,10 @@ PLANTS: list[tuple[Plant, Kind, str, str]] = [
     ),
     (lambda w: w.chunks(w.stores.audio, "stray", CONTENT), Kind.ORPHAN_CHUNKS, "audio", "stray"),
     (drop_chunk, Kind.CHUNK_COUNT_WRONG, "audio", name_of("succeeded audio")),
+    (drop_last_chunk, Kind.CHUNK_COUNT_WRONG, "audio", name_of("succeeded audio")),
+    (renumber_chunk, Kind.CHUNK_COUNT_WRONG, "audio", name_of("succeeded audio")),
+    (cut_otherwise(5, 3, 2), Kind.CHUNK_LENGTH_WRONG, "videos", name_of("succeeded video")),
+    (cut_otherwise(4, 3, 3), Kind.CHUNK_LENGTH_WRONG, "videos", name_of("succeeded video")),
     (shorten_chunk, Kind.CHUNK_LENGTH_WRONG, "videos", name_of("succeeded video")),
     (drop_all_chunks, Kind.FILE_WITHOUT_CHUNKS, "videos", name_of("failed video")),
     (lambda w: w.file(w.stores.videos, "x"), Kind.VIDEO_FILE_UNREFERENCED, "videos", name_of("x")),
