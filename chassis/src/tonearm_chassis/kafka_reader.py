@@ -193,6 +193,8 @@ def _consumer(access: KafkaAccess, group: str) -> Any:  # noqa: ANN401 - kafka-p
         auto_offset_reset="earliest",
         max_poll_records=1,
         fetch_max_wait_ms=POLL_MS,
-        session_timeout_ms=10_000,
-        heartbeat_interval_ms=3_000,
+        # The least that brokers allow: for so long nobody reads the partitions of a member that
+        # died, even if it is back already. Who is taken for dead in error just joins again.
+        session_timeout_ms=6_000,
+        heartbeat_interval_ms=2_000,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -57,6 +57,11 @@ class Received:
         """Wait until there are so many."""
         async with asyncio.timeout(seconds), self._more:
             await self._more.wait_for(lambda: len(self.envelopes) >= count)
+
+    async def until_all(self, names: Collection[str], seconds: float) -> None:
+        """Wait until it was given all these."""
+        async with asyncio.timeout(seconds), self._more:
+            await self._more.wait_for(lambda: {*self.names} >= {*names})
 
 
 @dataclass(frozen=True, slots=True)
