@@ -14,12 +14,18 @@ from pymongo.asynchronous.database import AsyncDatabase
 from gateway_service import wire
 from gateway_service.adapters.mongo_conversions import MongoConversionStore
 from gateway_service.domain import (
+    CancellationConfirmed,
+    Cancelled,
     Change,
     Conversion,
+    ConversionId,
+    Deleted,
+    DeletionConfirmed,
     Failed,
     Failure,
     Notified,
     PageStart,
+    Party,
     Progressed,
     Started,
     Succeeded,
@@ -177,6 +183,85 @@ async def test_what_ended_and_was_told_is_never_due(store: ConversionStore) -> N
     assert await store.silent(START + timedelta(days=365), 10) == []
 
 
+ENDS: list[list[Change]] = [
+    [Cancelled(), CancellationConfirmed()],
+    [FAILED, Deleted(), DeletionConfirmed(Party.NOTIFIER)],
+    [Deleted(), *(DeletionConfirmed(party) for party in Party)],
+]
+
+
+@pytest.mark.parametrize("changes", ENDS)
+async def test_what_owners_wish_comes_back_as_it_was_stored(
+    store: ConversionStore, changes: list[Change]
+) -> None:
+    own = await store.add(replace(new_conversion(), retry_of=ConversionId("before")))
+
+    ended = await change(store, own, *changes)
+
+    expected = own
+    for each in changes:
+        expected = expected.after(each, START) or expected
+    assert ended == replace(expected, revision=len(changes))
+
+
+@pytest.mark.parametrize(
+    ("changes", "due"),
+    [
+        ([Cancelled()], True),
+        ([Cancelled(), CancellationConfirmed()], False),
+        ([Deleted()], True),
+        ([Deleted(), DeletionConfirmed(Party.NOTIFIER)], True),
+        ([Deleted(), *(DeletionConfirmed(party) for party in Party)], False),
+    ],
+)
+async def test_what_is_not_confirmed_is_due(
+    store: ConversionStore, changes: list[Change], *, due: bool
+) -> None:
+    own = await change(store, await store.add(new_conversion()), *changes)
+
+    assert await store.silent(START + REMIND, 10) == ([own] if due else [])
+
+
+async def test_a_deleted_conversion_is_found_by_its_ids_only(store: ConversionStore) -> None:
+    own = await store.add(new_conversion(request_id=REQUEST_ID))
+    other = await store.add(new_conversion())
+
+    tombstone = await change(store, own, Deleted())
+
+    assert await store.find_own(ADA.account_id, own.id) is None
+    assert await store.page(ADA.account_id, 10, None) == [other]
+    assert await store.find(own.id) == tombstone
+    assert await store.find_request(ADA.account_id, REQUEST_ID) == tombstone
+    assert await store.find_request(EVE.account_id, REQUEST_ID) is None
+
+
+async def test_the_same_request_finds_the_tombstone(store: ConversionStore) -> None:
+    own = await store.add(new_conversion(request_id=REQUEST_ID))
+    tombstone = await change(store, own, Deleted())
+
+    assert await store.add(new_conversion(request_id=REQUEST_ID)) == tombstone
+
+
+async def test_a_rush_makes_all_that_waits_due_and_nothing_else(store: ConversionStore) -> None:
+    waiting = await store.add(new_conversion())
+    await store.remind(waiting, START, timedelta(hours=1))
+    done = await store.add(new_conversion())
+    await change(store, done, SUCCEEDED, Notified())
+
+    await store.rush(START)
+
+    assert [each.id for each in await store.silent(START, 10)] == [waiting.id]
+    assert [each.reminders for each in await store.silent(START, 10)] == [1]
+
+
+async def test_a_rush_does_not_put_off_what_is_due(store: ConversionStore) -> None:
+    own = await store.add(new_conversion())
+
+    await store.rush(START + timedelta(hours=1))
+
+    assert await store.silent(START + REMIND, 10) == [own]
+
+
 async def promised(store: MongoConversionStore) -> Sequence[tuple[str, str]]:
     """List what waits in the outbox: topic and short type."""
     entries = await store.outbox.pending(100)
@@ -213,6 +298,47 @@ async def test_reminders_do_not_pile_up_while_the_bus_is_away(mongo: MongoConver
         await mongo.remind(current, START, REMIND)
 
     assert await promised(mongo) == [(wire.REQUESTS_TOPIC, "ConversionRequested")]
+
+
+async def test_a_deletion_overtakes_everything_that_names_the_owner(
+    mongo: MongoConversionStore, mongodb: AsyncDatabase[Document]
+) -> None:
+    own = await mongo.add(new_conversion(request_id=REQUEST_ID))
+
+    await change(mongo, own, SUCCEEDED, Deleted())
+
+    assert await promised(mongo) == [
+        (wire.REQUESTS_TOPIC, "ConversionDeleted"),
+        (wire.NOTIFICATIONS_TOPIC, "ConversionDeleted"),
+    ]
+    text = str(await mongodb["conversions"].find_one({"_id": own.id}))
+    assert own.owner.email not in text
+    assert own.video.filename not in text
+
+
+async def test_a_cancellation_is_promised_by_the_write_that_makes_it(
+    mongo: MongoConversionStore,
+) -> None:
+    own = await mongo.add(new_conversion())
+
+    await change(mongo, own, Cancelled())
+
+    (entry,) = await mongo.outbox.pending(10)
+    assert entry.topic == wire.REQUESTS_TOPIC
+    event = entry.envelope.open(events_pb2.ConversionCancelled)
+    assert event.conversion_id == entry.envelope.key == own.id
+
+
+async def test_a_request_tells_the_highest_fence_that_was_heard_of(
+    mongo: MongoConversionStore,
+) -> None:
+    own = await mongo.add(new_conversion())
+    running = await change(mongo, own, Started(7, START))
+
+    await mongo.remind(running, START, REMIND)
+
+    (entry,) = await mongo.outbox.pending(10)
+    assert entry.envelope.open(events_pb2.ConversionRequested).fence_floor == 7
 
 
 async def test_preparing_twice_is_no_error(mongo: MongoConversionStore) -> None:

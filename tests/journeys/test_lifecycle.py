@@ -334,4 +334,7 @@ def test_nobody_else_can_do_any_of_it(
 def expire(documents: Documents, conversion_id: str, name: str) -> None:
     """Let the time until which something is kept be over."""
     passed = datetime.now(UTC) - timedelta(seconds=1)
-    documents["gateway"]["conversions"].update_one({"_id": conversion_id}, {"$set": {name: passed}})
+    # The revision, too: else the news that is applied at this moment would put the old time back.
+    documents["gateway"]["conversions"].update_one(
+        {"_id": conversion_id}, {"$set": {name: passed}, "$inc": {"revision": 1}}
+    )

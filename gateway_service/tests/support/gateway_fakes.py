@@ -180,8 +180,10 @@ class InMemoryConversionStore:
         ][:limit]
 
     async def forget(self, conversion: Conversion) -> None:
-        self.rows.pop(conversion.id, None)
-        self.due.pop(conversion.id, None)
+        row = self.rows.get(conversion.id)
+        if row and row.is_deleted:
+            del self.rows[row.id]
+            self.due.pop(row.id, None)
 
     async def users(self, video_id: VideoId) -> Sequence[ConversionId]:
         return [

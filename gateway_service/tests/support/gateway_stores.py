@@ -10,31 +10,33 @@ from gateway_fakes import AUDIO
 
 from gateway_service.domain import AudioId, ConversionId, Upload, Video, VideoId
 from gateway_service.ports import Known, MissingAudio
-from tonearm_chassis.errors import Outage
+from tonearm_chassis.errors import Outage, StorageFull
 
 
 class InMemoryVideoStore:
-    """A `VideoStore` in a dictionary; `open` counts sinks neither committed nor aborted."""
+    """A `VideoStore` in two dictionaries: what is committed, and what is not."""
 
     def __init__(self) -> None:
         """Begin empty and reachable."""
         self.videos: dict[VideoId, bytes] = {}
-        self.open = 0
+        self.halves: dict[VideoId, bytes] = {}
         self.away = False
         self.undeletable = False
+        self.full = False
 
     def begin(self, video_id: VideoId) -> InMemoryVideoSink:
-        self.open += 1
         return InMemoryVideoSink(self, video_id)
 
     async def delete(self, video_id: VideoId) -> None:
         if self.undeletable:
             raise Outage("videos: away")
         self.videos.pop(video_id, None)
+        self.halves.pop(video_id, None)
 
     async def orphans(self, older_than_seconds: float, known: Known) -> AsyncIterator[VideoId]:
         assert older_than_seconds
-        for video_id in sorted(set(self.videos) - await known(list(self.videos))):
+        stored = self.videos.keys() | self.halves.keys()
+        for video_id in sorted(stored - await known(stored)):
             yield VideoId(video_id)
 
 
@@ -45,22 +47,23 @@ class InMemoryVideoSink:
         """Collect the pieces of one video."""
         self._store = store
         self._video_id = video_id
-        self._pieces: list[bytes] = []
 
     async def write(self, piece: bytes) -> None:
         if self._store.away:
             raise Outage("videos: away")
-        self._pieces.append(piece)
+        if self._store.full:
+            raise StorageFull("videos: full")
+        stored = self._store.halves.get(self._video_id, b"")
+        self._store.halves[self._video_id] = stored + piece
 
     async def commit(self) -> None:
-        self._store.open -= 1
-        self._store.videos[self._video_id] = b"".join(self._pieces)
+        self._store.videos[self._video_id] = self._store.halves.pop(self._video_id)
 
     async def abort(self) -> None:
-        self._store.open -= 1
         if self._store.away:
             raise Outage("videos: away")
         self._store.videos.pop(self._video_id, None)
+        self._store.halves.pop(self._video_id, None)
 
 
 class InMemoryAudioStore:

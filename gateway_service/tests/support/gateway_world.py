@@ -48,7 +48,7 @@ class World:
         self.clock = clock or self.kept.clock
         self.conversions, self.ledger = self.kept.conversions, self.kept.ledger
         self.videos, self.audio = self.kept.videos, self.kept.audio
-        self.relay = CountingWaker()
+        self.relay, self.alarm = CountingWaker(), Alarm()
         self.woken = CountingWaker()
         self.get = GetConversion(self.conversions)
         request = RequestConversion(
@@ -67,7 +67,7 @@ class World:
         self.download = DownloadAudio(self.get, self.audio, self.clock)
         self.sweeper = Sweeper(
             Stores(self.videos, self.audio, self.ledger, self.conversions, self.conversions),
-            Alarm(),
+            self.alarm,
             self.clock,
             Patience(60.0, IDLE_SECONDS, IDLE_SECONDS, MEMORY, RETENTION),
         )
@@ -89,7 +89,7 @@ class World:
 
     def is_empty(self) -> bool:
         """Tell whether nothing at all is kept."""
-        kept = (self.videos.videos, self.videos.open, self.conversions.rows, self.ledger.entries)
+        kept = (self.videos.videos, self.videos.halves, self.conversions.rows, self.ledger.entries)
         return not any(kept)
 
 
