@@ -456,7 +456,9 @@ class FakeWorkshop:
 class RecordedProgress:
     """A `ProgressChannel` that keeps what it hears."""
 
+    heard: Callable[[float], object] = lambda _: None
     shares: list[float] = field(default_factory=list)
 
     def report(self, claim: Claim, share: float) -> None:  # noqa: ARG002 - the port has it
         self.shares.append(share)
+        self.heard(share)
