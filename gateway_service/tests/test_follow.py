@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 
 import pytest
-from gateway_fakes import AUDIO, InMemoryConversionStore, new_conversion
+from gateway_fakes import AUDIO, RETENTION, InMemoryConversionStore, new_conversion
 from gateway_world import Kept, World
 
 from gateway_service.domain import (
@@ -18,7 +19,7 @@ from gateway_service.domain import (
     State,
     Succeeded,
 )
-from gateway_service.use_cases.follow import MAX_REMIND_SECONDS
+from gateway_service.use_cases.follow import BATCH, MAX_REMIND_SECONDS
 from tonearm_chassis.testing.clock import START
 
 SUCCEEDED = Succeeded(1, AUDIO, START)
@@ -115,3 +116,45 @@ async def test_a_notice_is_asked_for_until_it_is_acknowledged(world: World) -> N
     await world.reminder.sweep()
 
     assert world.conversions.asked(Awaited.NOTICE) == 2
+
+
+async def test_a_replaced_broker_makes_all_that_waits_due_at_once(world: World) -> None:
+    queued = await world.conversions.add(new_conversion())
+    await world.conversions.add(new_conversion())
+    ended = await world.conversions.add(new_conversion())
+    await world.apply(ended.id, SUCCEEDED)
+    await world.apply(ended.id, Notified())
+    world.kept.clock.advance(11)
+    await world.reminder.sweep()
+
+    await world.reminder.rush()
+
+    assert await world.reminder.sweep() == 2
+    assert await world.reminder.sweep() == 0
+    assert world.conversions.asked(Awaited.OUTCOME) == 3 + 2 + 2
+    assert world.conversions.rows[queued.id].reminders == 2
+
+
+async def test_the_reminder_goes_on_until_nothing_is_due(world: World) -> None:
+    for _ in range(2 * BATCH + 1):
+        await world.conversions.add(new_conversion(age=20))
+    stopping = asyncio.Event()
+
+    running = asyncio.create_task(world.reminder.run(stopping))
+    for _ in range(20):
+        await asyncio.sleep(0)
+    stopping.set()
+    await asyncio.wait_for(running, 5)
+
+    assert await world.conversions.silent(world.clock.now(), 1) == []
+
+
+async def test_what_ends_is_kept_for_as_long_as_the_settings_say(world: World) -> None:
+    own = await world.conversions.add(new_conversion())
+
+    world.kept.clock.advance(60)
+    await world.apply(own.id, SUCCEEDED)
+
+    ended = world.conversions.rows[own.id]
+    assert ended.video_expire_time == world.clock.now() + RETENTION.video
+    assert ended.audio_expire_time == world.clock.now() + RETENTION.audio

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
 
 import pytest
 from gridfs.asynchronous.grid_file import AsyncGridFSBucket
@@ -11,6 +12,7 @@ from pymongo.asynchronous.database import AsyncDatabase
 from gateway_service.adapters.gridfs_audio import PIECE_BYTES, GridFSAudioStore
 from gateway_service.adapters.gridfs_videos import GridFSVideoStore
 from gateway_service.domain import AudioId, VideoId
+from gateway_service.ports import MissingAudio
 from tonearm_chassis.mongo import Document
 
 MIB = 1024 * 1024
@@ -83,3 +85,58 @@ async def test_audio_is_read_in_pieces_that_travel_well(mongodb: AsyncDatabase[D
 
     assert b"".join(pieces) == audio
     assert max(len(piece) for piece in pieces) <= PIECE_BYTES
+
+
+async def test_deleted_audio_is_missing(mongodb: AsyncDatabase[Document]) -> None:
+    await AsyncGridFSBucket(mongodb).upload_from_stream_with_id("a1", "audio", b"x")
+    store = GridFSAudioStore(mongodb)
+
+    await store.delete(AudioId("a1"))
+    await store.delete(AudioId("a1"))
+
+    with pytest.raises(MissingAudio):
+        await anext(store.read(AudioId("a1")))
+
+
+async def test_audio_without_all_its_chunks_is_missing(mongodb: AsyncDatabase[Document]) -> None:
+    await AsyncGridFSBucket(mongodb).upload_from_stream_with_id("a1", "audio", b"x")
+    await mongodb["fs.chunks"].delete_many({})
+
+    with pytest.raises(MissingAudio):
+        await anext(GridFSAudioStore(mongodb).read(AudioId("a1")))
+
+
+async def test_a_video_that_was_never_committed_is_deleted_too(
+    videos: GridFSVideoStore, mongodb: AsyncDatabase[Document]
+) -> None:
+    await videos.begin(VIDEO_ID).write(os.urandom(9 * MIB))
+
+    await videos.delete(VIDEO_ID)
+
+    assert await mongodb["fs.chunks"].count_documents({}) == 0
+
+
+async def strangers(videos: GridFSVideoStore, *known: str, age: float = 0.0) -> list[str]:
+    """List the orphans, if these videos are known."""
+
+    async def tell(video_ids: Collection[str]) -> set[str]:
+        return set(known) & set(video_ids)
+
+    return sorted([each async for each in videos.orphans(age, tell)])
+
+
+async def test_bytes_that_nobody_knows_are_orphans_committed_or_not(
+    videos: GridFSVideoStore, mongodb: AsyncDatabase[Document]
+) -> None:
+    for name in ("file", "known-file"):
+        sink = videos.begin(VideoId(name))
+        await sink.write(b"x")
+        await sink.commit()
+    for name in ("half", "known-half"):
+        await mongodb["fs.chunks"].insert_one({"files_id": name, "n": 0, "data": b"x"})
+
+    # Ids of chunks have seconds: what was stored in this one is no second old.
+    found = await strangers(videos, "known-file", "known-half", age=-2)
+
+    assert found == ["file", "half"]
+    assert await strangers(videos, age=60) == []

@@ -189,6 +189,9 @@ async def test_no_call_but_the_page_works_without_a_token(gateway: Gateway) -> N
         gateway.conversions.ListConversions(conversion_pb2.ListConversionsRequest()),
         _first(gateway.conversions.WatchConversion(conversion_pb2.WatchConversionRequest())),
         _first(gateway.audio.DownloadAudio(audio_pb2.DownloadAudioRequest())),
+        gateway.conversions.CancelConversion(conversion_pb2.CancelConversionRequest()),
+        gateway.conversions.RetryConversion(conversion_pb2.RetryConversionRequest()),
+        gateway.conversions.DeleteConversion(conversion_pb2.DeleteConversionRequest()),
     ]
 
     refusals = [await refusal(call) for call in calls]

@@ -12,13 +12,17 @@ from google.protobuf.json_format import MessageToDict
 
 from gateway_service import wire
 from gateway_service.domain import (
+    Awaited,
+    CancellationConfirmed,
     Change,
     ConversionId,
+    DeletionConfirmed,
     Failed,
     Failure,
     InvalidPageToken,
     Notified,
     PageStart,
+    Party,
     Progressed,
     Started,
     Succeeded,
@@ -83,6 +87,11 @@ def test_a_token_that_was_not_made_here_is_refused(token: str) -> None:
             Failed(2, Failure("NO_AUDIO", "The video has no sound."), START),
         ),
         (events_pb2.NotificationDelivered(conversion_id="c1", delivered=True), Notified()),
+        (events_pb2.CancellationConfirmed(conversion_id="c1"), CancellationConfirmed()),
+        (
+            events_pb2.DeletionConfirmed(conversion_id="c1", party=events_pb2.PARTY_NOTIFIER),
+            DeletionConfirmed(Party.NOTIFIER),
+        ),
     ],
 )
 def test_news_is_read_as_the_change_it_tells_of(
@@ -132,6 +141,48 @@ def test_an_event_of_another_kind_is_malformed() -> None:
 
     with pytest.raises(MalformedEvent):
         wire.change_of(Envelope.of(event, key="c1", source="/test", time=START))
+
+
+def test_a_confirmation_of_nobody_is_malformed() -> None:
+    event = events_pb2.DeletionConfirmed(conversion_id="c1")
+
+    with pytest.raises(MalformedEvent):
+        wire.change_of(Envelope.of(event, key="c1", source="/test", time=START))
+
+
+@pytest.mark.parametrize(
+    ("awaited", "topic", "kind"),
+    [
+        (Awaited.OUTCOME, wire.REQUESTS_TOPIC, "ConversionRequested"),
+        (Awaited.NOTICE, wire.NOTIFICATIONS_TOPIC, "NotificationRequested"),
+        (Awaited.CANCELLATION, wire.REQUESTS_TOPIC, "ConversionCancelled"),
+        (Awaited.DELETION_BY_CONVERTER, wire.REQUESTS_TOPIC, "ConversionDeleted"),
+        (Awaited.DELETION_BY_NOTIFIER, wire.NOTIFICATIONS_TOPIC, "ConversionDeleted"),
+    ],
+)
+def test_whatever_is_awaited_has_an_event_that_asks_for_it(
+    awaited: Awaited, topic: str, kind: str
+) -> None:
+    conversion = new_conversion()
+
+    promised_topic, envelope = wire.promise(conversion, awaited, START)
+
+    assert (promised_topic, envelope.type) == (topic, f"tonearm.events.v1.{kind}")
+    assert envelope.key == conversion.id
+
+
+def test_a_conversion_says_what_it_repeats_and_how_long_its_files_are_kept() -> None:
+    conversion = replace(
+        new_conversion(),
+        retry_of=ConversionId("c0"),
+        video_expire_time=START,
+        audio_expire_time=START,
+    )
+
+    message = wire.conversion_message(conversion)
+
+    assert message.retry_of == "c0"
+    assert message.video_expire_time == message.audio_expire_time == wire.timestamp(START)
 
 
 def test_the_request_to_convert_has_these_very_bytes() -> None:
