@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import pytest
 from converter_fakes import LEASE_SECONDS, InMemoryAudioStore, InMemoryClaimStore, order
 
-from converter_service.domain import AudioId, Claim, Ending, StoredAudio, Succeeded
+from converter_service.domain import AudioFile, AudioId, Claim, Ending, StoredAudio, Succeeded
 from converter_service.ports import Standing
 from converter_service.use_cases.housekeeping import Housekeeping, Retention
 from tonearm_chassis.errors import Outage
@@ -104,9 +105,12 @@ async def test_later_sweeps_look_at_a_day_and_the_first_one_at_all(world: World)
     looks: list[float | None] = []
 
     class Watched(InMemoryAudioStore):
-        async def fragments(self, since: datetime | None, until: datetime) -> list[AudioId]:
+        async def list_files(
+            self, since: datetime | None, until: datetime
+        ) -> AsyncIterator[list[AudioFile]]:
             looks.append(None if since is None else (until - since) / timedelta(seconds=1))
-            return await super().fragments(since, until)
+            async for files in super().list_files(since, until):
+                yield files
 
     housekeeping = Housekeeping(world.clock, world.claims, Watched(world.clock), Retention())
     for _ in range(2):

@@ -374,13 +374,9 @@ class InMemoryAudioStore:
             and (since is None or since <= self.stored_at[file.audio_id])
         ]
 
-    async def fragments(self, since: datetime | None, until: datetime) -> list[AudioId]:
+    async def fragments(self, until: datetime) -> list[AudioId]:
         self._fail()
-        return [
-            audio_id
-            for audio_id, moment in self.halves.items()
-            if moment < until and (since is None or since <= moment)
-        ]
+        return [audio_id for audio_id, moment in self.halves.items() if moment < until]
 
     def _fail(self) -> None:
         if self.outages:

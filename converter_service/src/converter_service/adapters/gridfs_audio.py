@@ -6,11 +6,10 @@ import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import suppress
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
-from bson import ObjectId
 from gridfs.asynchronous import AsyncGridFSBucket
 from gridfs.errors import CorruptGridFile, NoFile
 from pymongo.asynchronous.database import AsyncDatabase
@@ -18,6 +17,7 @@ from pymongo.asynchronous.database import AsyncDatabase
 from converter_service.adapters.disk import disk_errors
 from converter_service.domain import AudioFile, AudioId, Claim, ConversionId, StoredAudio
 from tonearm_chassis.errors import Outage
+from tonearm_chassis.gridfs_orphans import OrphanSearch
 from tonearm_chassis.gridfs_writer import CHUNK_BYTES, GridFSWriter, prepare_gridfs
 from tonearm_chassis.mongo import Document, outages
 
@@ -36,6 +36,7 @@ class GridFSAudioStore:
         self._files = database["fs.files"]
         self._chunks = database["fs.chunks"]
         self._bucket = AsyncGridFSBucket(database)
+        self._search = OrphanSearch(database)
 
     async def prepare(self) -> None:
         """Create the indexes of GridFS, and those that find files by conversion and by age."""
@@ -98,22 +99,10 @@ class GridFSAudioStore:
         if batch:
             yield batch
 
-    async def fragments(self, since: datetime | None, until: datetime) -> list[AudioId]:
-        """Look for the file documents of chunks, whose ids tell their age."""
-        between = {"$lt": ObjectId.from_datetime(until)}
-        if since is not None:
-            between["$gte"] = ObjectId.from_datetime(since)
-        fragments: list[AudioId] = []
-        with outages():
-            cursor = await self._chunks.aggregate(
-                [{"$match": {"_id": between}}, {"$group": {"_id": "$files_id"}}]
-            )
-            async with cursor:
-                while batch := await cursor.to_list(BATCH):
-                    ids = [each["_id"] for each in batch]
-                    whole = await self._files.distinct("_id", {"_id": {"$in": ids}})
-                    fragments += [AudioId(each) for each in ids if each not in set(whole)]
-        return fragments
+    async def fragments(self, until: datetime) -> list[AudioId]:
+        """Search the next stretch of the bucket for chunks without a file document."""
+        age_seconds = (datetime.now(UTC) - until).total_seconds()
+        return [AudioId(each) for each in await self._search.next(age_seconds)]
 
     async def _compare(self, stored: StoredAudio) -> None:
         """Read the file the way that downloads do. Raises `Outage` if it is not what was sent.

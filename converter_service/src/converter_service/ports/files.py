@@ -44,6 +44,9 @@ class AudioStore(Protocol):
         """Go through the whole files stored in this time, in batches; those that say whose."""
         ...
 
-    async def fragments(self, since: datetime | None, until: datetime) -> list[AudioId]:
-        """List audio that is half stored, as far as it was stored in this time."""
+    async def fragments(self, until: datetime) -> list[AudioId]:
+        """List audio that is half stored, and nothing of it later than `until`.
+
+        If there is too much to look at, each call looks at another part of it.
+        """
         ...
