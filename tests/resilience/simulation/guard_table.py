@@ -237,7 +237,7 @@ GUARDS = (
     Guard(
         "sweeper: orphan audio",
         f"{CONVERTER}/use_cases/housekeeping.py",
-        "        await self._remove_fragments(since, until)\n",
+        "        await self._remove_fragments(until)\n",
         "",
     ),
 )

@@ -299,17 +299,12 @@ class ConverterAudio(ShelfPort):
         if files := await self.ask("list", found):
             yield files
 
-    async def fragments(self, since: datetime | None, until: datetime) -> list[AudioId]:
+    async def fragments(self, until: datetime) -> list[AudioId]:
         """List what is half stored since then."""
 
         def found() -> list[AudioId]:
             halves = set(self.shelf.pieces) - self.shelf.files
-            return [
-                AudioId(name)
-                for name in sorted(halves)
-                if (since is None or self.shelf.moment(name) >= since)
-                and self.shelf.moment(name) < until
-            ]
+            return [AudioId(name) for name in sorted(halves) if self.shelf.moment(name) < until]
 
         return await self.ask("fragments", found)
 
