@@ -320,6 +320,13 @@ async def test_a_conversion_that_rests_after_many_losses_is_not_stuck(world: Wor
     assert await found(world) == set()
 
 
+async def test_an_end_that_nobody_heard_of_is_not_called_stuck_as_well(world: World) -> None:
+    await lose_workers(world)
+    await end_unnoticed(world)
+
+    assert await found(world) == {(Kind.OUTCOME_MISMATCH, CONVERSIONS, name_of("waiting"))}
+
+
 async def test_a_conversion_that_waits_while_others_run_is_not_stuck(
     world: World,
 ) -> None:

@@ -85,7 +85,9 @@ def is_forgotten(document: Document) -> bool:
 
 
 def has_waited(claim: Document, scene: Scene) -> bool:
-    """Tell whether a running claim could have been taken for longer than the grace."""
+    """Tell whether a claim that is not over could have been taken for longer than the grace."""
+    if claim.get("state") != "RUNNING":
+        return False
     lease_end = claim.get("lease_until")
     losses = claim.get("losses") or 0
     if lease_end is None or not claim.get("owner") or losses < CHANCE_LOSSES:
