@@ -4,17 +4,24 @@ from __future__ import annotations
 
 STEPS = {
     "gateway": (
+        # An upload, up to its answer.
         "ledger.begin",
         "video_sink.write",
         "video_sink.commit",
         "ledger.store",
         "conversions.add",
-        "ledger.settle",
-        "conversions.replace",
-        "conversions.remind",
+        # What it promised, and what comes back.
+        "outbox.pending",
         "producer.send",
-        "outbox.unsent",
-        "outbox.sent",
+        "outbox.mark_published",
+        "conversions.replace",
+        "conversions.silent",
+        # What is forgotten.
+        "ledger.release",
+        "records.video_released",
+        "videos.delete",
+        "ledger.remove",
+        "records.done_with_audio",
     ),
     "converter": (
         "claims.claim",
@@ -22,21 +29,27 @@ STEPS = {
         "videos.copy",
         "engine.inspect",
         "engine.encode",
-        "engine.decode",
-        "audio.put",
         "claims.renew",
+        "engine.decode",
+        "claims.name_audio",
+        "audio.put",
         "claims.finish",
+        "outbox.pending",
         "producer.send",
-        "outbox.sent",
+        "outbox.mark_published",
+        "claims.call_off",
+        "audio.remove_all",
+        "claims.settle",
     ),
     "notifier": (
         "deliveries.record",
         "deliveries.claim",
         "mailer.send",
         "deliveries.settle",
-        "deliveries.announce",
+        "outbox.pending",
         "producer.send",
-        "outbox.sent",
+        "outbox.mark_published",
+        "deliveries.forget",
     ),
 }
 POINTS = tuple(

@@ -1,11 +1,14 @@
 """Each process is killed at its failpoints, and everything that was accepted ends well.
 
-Every round kills a gateway, a converter and the notifier at one point each while one conversion
-passes. Here each point is armed once, before or after its step in turn; `make chaos` arms all.
+Every round kills a gateway, a converter and the notifier at one point each while a conversion is
+made, one is called off and one is deleted. Here a point is armed before or after its step, in turn;
+`make chaos` kills at all of them.
 """
 
 from __future__ import annotations
 
+import asyncio
+import time
 from itertools import zip_longest
 
 import pytest
@@ -27,14 +30,43 @@ def rounds() -> list[tuple[str, ...]]:
 
 
 @pytest.mark.parametrize("points", rounds(), ids=",".join)
-async def test_a_conversion_survives_a_kill_of_each_process(
+async def test_nothing_is_lost_by_a_kill_of_each_process(
     rig: Rig, trial: Trial, points: tuple[str, ...]
 ) -> None:
     before = {point: len(rig.fired(point)) for point in points}
     for point in points:
         rig.arm(point, "kill")
 
-    await trial.ended(*await trial.uploads(["short.mp4"]))
+    await asyncio.gather(made(trial), called_off(trial), deleted(trial))
+    await reached(rig, before)
 
     assert await trial.findings() == []
-    assert [point for point in points if len(rig.fired(point)) == before[point]] == []
+
+
+async def made(trial: Trial) -> None:
+    """Have a conversion that takes a few heartbeats."""
+    assert await trial.ended(await trial.upload("lecture.m4a")) == ["SUCCEEDED"]
+
+
+async def called_off(trial: Trial) -> None:
+    """Call off a conversion, if it is not over by then."""
+    conversion = await trial.upload("song.m4a")
+    await trial.caller.cancel(conversion)
+    assert await trial.ended(conversion) in (["CANCELLED"], ["SUCCEEDED"])
+
+
+async def deleted(trial: Trial) -> None:
+    """Delete a conversion that is over."""
+    conversion = await trial.upload("short.mp4")
+    assert await trial.ended(conversion) == ["SUCCEEDED"]
+    assert await trial.caller.delete(conversion)
+
+
+async def reached(rig: Rig, before: dict[str, int]) -> None:
+    """Wait until somebody has come to each point."""
+    missing = set(before)
+    deadline = time.monotonic() + REACH_SECONDS
+    while missing and time.monotonic() < deadline:
+        await asyncio.sleep(0.1)
+        missing = {point for point in missing if len(rig.fired(point)) == before[point]}
+    assert not missing
