@@ -8,10 +8,12 @@ import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 import pytest
 from auth_databases import MariaDB, mariadb_is_here, mariadb_server
 from auth_fakes import NOW
+from sqlalchemy.engine import make_url
 
 from auth_service.adapters import database as adapter
 from auth_service.adapters.database import CALL_SECONDS, CONNECTIONS, Database
@@ -60,6 +62,66 @@ async def subject(tmp_path: Path) -> AsyncIterator[Subject]:
             yield subject
         finally:
             await database.close()
+
+
+class Line:
+    """A line to a server that can go dead without a word to either end."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self._server: asyncio.Server | None = None
+        self._pumps: set[asyncio.Task[None]] = set()
+        self._writers: list[asyncio.StreamWriter] = []
+        self.port = 0
+
+    async def __aenter__(self) -> Self:
+        self._server = await asyncio.start_server(self._connect, "127.0.0.1", 0)
+        self.port = self._server.sockets[0].getsockname()[1]
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.go_dead()
+        for writer in self._writers:
+            writer.close()
+        if self._server is not None:
+            self._server.close()
+            await self._server.wait_closed()
+
+    def go_dead(self) -> None:
+        """Carry nothing more for those who are connected; new connections are as good as ever."""
+        for pump in self._pumps:
+            pump.cancel()
+
+    async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._port)
+        self._writers += [writer, far_writer]
+        for source, sink in ((reader, far_writer), (far_reader, writer)):
+            pump = asyncio.create_task(_pump(source, sink))
+            self._pumps.add(pump)
+            pump.add_done_callback(self._pumps.discard)
+
+
+async def _pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+    while chunk := await source.read(65536):
+        sink.write(chunk)
+    sink.close()
+
+
+async def test_connections_that_went_dead_without_a_word_are_given_up(subject: Subject) -> None:
+    url = make_url(subject.server.url)
+    async with Line(url.port or 0) as line:
+        database = Database(url.set(port=line.port).render_as_string(hide_password=False))
+        await database.migrate()
+        through = Subject(subject.server, SQLAccountStore(database))
+        await through.seconds_until_all_answer()
+
+        line.go_dead()
+        during = await through.ask()
+        answered_after = await through.seconds_until_all_answer()
+        await database.close()
+
+    assert {type(each) for each in during} == {Outage}
+    assert answered_after < sum(adapter.MYSQL_TIMEOUTS.values())
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL], ids=lambda each: each.name)
