@@ -7,15 +7,18 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterable
+from pathlib import Path
 
 import pytest
 from documents import World
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
+from tonearm_chassis.errors import Outage
 from tonearm_chassis.kafka_settings import KafkaAccess
 from tonearm_chassis.kafka_topics import ensure_topics
-from tonearm_operations.letter_topic import LetterTopic
+from tonearm_operations.letter_topic import LetterTopic, records_up_to
 from tonearm_operations.letters import LETTERS_TOPIC
+from tonearm_operations.settings import AuditSettings, LetterSettings
 
 NOBODY = "127.0.0.1:1"
 REQUESTS_TOPIC = "tonearm.conversion-requests.v1"
@@ -179,6 +182,28 @@ def test_a_topic_that_is_not_there_has_no_letters(broker: str) -> None:
     assert list(topic.letters()) == []
 
 
+class SilentConsumer:
+    """A consumer whose broker gives nothing, though it said that there is something."""
+
+    def position(self, _partition: object, timeout_ms: int) -> int | None:
+        """Say that nothing was read."""
+        assert timeout_ms
+        return None
+
+    def poll(self, timeout_ms: int, max_records: int) -> dict[object, list[object]]:
+        """Give nothing."""
+        assert timeout_ms
+        assert max_records
+        return {}
+
+
+def test_a_broker_that_gives_nothing_is_away() -> None:
+    walk = records_up_to(SilentConsumer(), {TopicPartition("x", 3): 1}, silence_seconds=0)
+
+    with pytest.raises(Outage, match="nothing came from \\[3\\]"):
+        next(walk)
+
+
 def test_a_list_ends_where_the_topic_ended_when_it_began(broker: str) -> None:
     ensure_topics(KafkaAccess(broker, partitions=1), ["growing"])
     send(broker, [("growing", b"one", b"x", []), ("growing", b"two", b"x", [])])
@@ -279,3 +304,11 @@ def test_a_replay_must_be_told_which(arguments: list[str]) -> None:
 
     assert said.returncode == 2
     assert "say which" in said.stderr
+
+
+def test_the_readme_names_every_variable() -> None:
+    readme = (Path(__file__).parents[1] / "README.md").read_text("utf-8")
+    fields = AuditSettings.model_fields | LetterSettings.model_fields
+
+    rows = {f"| `{name.upper()}` | | {field.description} |" for name, field in fields.items()}
+    assert rows <= set(readme.splitlines())

@@ -47,22 +47,12 @@ class LetterTopic:
         partitions = [TopicPartition(self._topic, each) for each in found[self._topic].partitions]
         with self._consumer() as consumer, outages():
             consumer.assign(partitions)
-            ends = consumer.end_offsets(partitions)
-            consumer.seek_to_beginning(*partitions)
-            yield from self._up_to(consumer, ends)
-
-    def _up_to(self, consumer: Any, ends: dict[Any, int]) -> Iterator[Letter]:  # noqa: ANN401 - as below
-        heard = time.monotonic()
-        while left := [each for each, end in ends.items() if consumer.position(each) < end]:
-            batches = consumer.poll(timeout_ms=POLL_MS, max_records=BATCH)
-            if batches:
-                heard = time.monotonic()
-            elif time.monotonic() - heard > self._silence:
-                raise Outage(f"kafka: nothing came from {sorted(each.partition for each in left)}")
-            for partition, batch in batches.items():
-                for record in batch:
-                    if record.offset < ends[partition]:
-                        yield Letter.read(record)
+            for partition, offset in consumer.beginning_offsets(partitions).items():
+                consumer.seek(partition, offset)
+            for record in records_up_to(
+                consumer, consumer.end_offsets(partitions), silence_seconds=self._silence
+            ):
+                yield Letter.read(record)
 
     @contextmanager
     def _consumer(self) -> Iterator[Any]:
@@ -79,6 +69,24 @@ class LetterTopic:
         finally:
             with suppress(KafkaError):
                 consumer.close(timeout_ms=int(CLOSE_SECONDS * 1000))
+
+
+def records_up_to(consumer: Any, ends: dict[Any, int], *, silence_seconds: float) -> Iterator[Any]:  # noqa: ANN401 - kafka-python has no types
+    """Give the records below these ends. Raises `Outage` if none comes for so long."""
+    heard = time.monotonic()
+    while left := [each for each, end in ends.items() if _position(consumer, each) < end]:
+        batches = consumer.poll(timeout_ms=POLL_MS, max_records=BATCH)
+        if batches:
+            heard = time.monotonic()
+        elif time.monotonic() - heard >= silence_seconds:
+            raise Outage(f"kafka: nothing came from {sorted(each.partition for each in left)}")
+        for partition, batch in batches.items():
+            yield from (record for record in batch if record.offset < ends[partition])
+
+
+def _position(consumer: Any, partition: Any) -> int:  # noqa: ANN401 - as above
+    # None while it is being looked up.
+    return consumer.position(partition, timeout_ms=POLL_MS) or 0
 
 
 @contextmanager
