@@ -50,7 +50,8 @@ ENVIRONMENT = {
 
 def main() -> None:
     """Run as the command line says."""
-    plan, real, directory = _options()
+    plan, real, given = _options()
+    directory = given or _directory(plan.seed)
     directory.mkdir(parents=True, exist_ok=True)
     status = 2
     try:
@@ -58,9 +59,9 @@ def main() -> None:
     except (KeyboardInterrupt, asyncio.CancelledError):
         print("interrupted", file=sys.stderr)
     finally:
-        if status == 0:
+        if status == 0 and given is None:
             shutil.rmtree(directory, ignore_errors=True)
-        else:
+        elif status != 0:
             print(f"history, faults and logs are in {directory}", file=sys.stderr)
     sys.exit(status)
 
@@ -90,7 +91,7 @@ async def _run(plan: Plan, directory: Path, *, real: bool) -> int:
         return 0 if await run.whole() else 1
 
 
-def _options() -> tuple[Plan, bool, Path]:
+def _options() -> tuple[Plan, bool, Path | None]:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=_Raw)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
     parser.add_argument("--faults", type=int, default=1000, help="how many must strike")
@@ -99,7 +100,7 @@ def _options() -> tuple[Plan, bool, Path]:
     parser.add_argument("--customers", type=int, default=6)
     parser.add_argument("--only", default="", help="kinds of faults, separated by commas")
     parser.add_argument("--real", action="store_true", help="on Apache Kafka and MariaDB")
-    parser.add_argument("--directory", type=Path, help="where stack and history go")
+    parser.add_argument("--directory", type=Path, help="where stack and history go, and stay")
     given = parser.parse_args()
     plan = Plan(
         seed=given.seed,
@@ -109,7 +110,7 @@ def _options() -> tuple[Plan, bool, Path]:
         customers=given.customers,
         only=tuple(filter(None, given.only.split(","))),
     )
-    return plan, given.real, given.directory or _directory(plan.seed)
+    return plan, given.real, given.directory
 
 
 def _directory(seed: int) -> Path:

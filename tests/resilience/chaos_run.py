@@ -27,6 +27,7 @@ AUDIT_SECONDS = 240.0
 AUDIT_GRACE_SECONDS = 30
 PROGRESS_SECONDS = 20.0
 SHOWN = 50
+FEW = 8
 
 
 class ChaosRun:
@@ -98,10 +99,9 @@ class ChaosRun:
         market, storm = self._market, self._storm
         print(table(storm.strikes, market.jobs))
         print("customers: " + ", ".join(f"{n} {what}" for what, n in market.wishes.most_common()))
-        killed = len(POINTS) - len(storm.never_reached)
-        print(f"killed at {killed} of {len(POINTS)} failpoints")
+        left = storm.never_reached
+        print(f"failpoints: killed at {len(POINTS) - len(left)} of {len(POINTS)}; {_few(left)}")
         troubles = [
-            *(f"nobody came to {point}" for point in storm.never_reached),
             *(f"odd answer: {odd.request} {odd.status} {odd.text}" for odd in self._odd()),
             *(f"given up: {trouble}" for trouble in market.gave_up),
             *(f"{each.fault}: {each.conversion_id} {each.what}" for each in verdict.findings),
@@ -114,3 +114,8 @@ class ChaosRun:
 
     def _odd(self) -> list[Odd]:
         return self._history.of(Odd)
+
+
+def _few(names: Sequence[str]) -> str:
+    more = ["..."] if len(names) > FEW else []
+    return f"not at {', '.join([*names[:FEW], *more])}" if names else "at all of them"
