@@ -11,14 +11,18 @@ import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
-from chassis_kafka import ASSIGNED_SECONDS, STOPPED_SECONDS, Bus, Received, bus_on
+from chassis_kafka import ASSIGNED_SECONDS, STOPPED_SECONDS, Bus, Received, bus_on, event
 from chassis_programs import free_port, real_broker_command, running
 
 from tonearm_chassis.envelope import Envelope
+from tonearm_chassis.kafka_membership import Membership
 from tonearm_chassis.kafka_settings import KafkaAccess
+from tonearm_chassis.kafka_topics import ensure_topics
 
 # See `tidy`.
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
@@ -160,6 +164,47 @@ async def test_what_a_dead_member_had_under_way_is_taken_over_by_another(bus: Bu
     # Applied twice at most: what was done, and not yet said to be so.
     assert len({*doomed.names("applied")} & {*survivor.names}) <= 1
     assert seconds < TAKEOVER_SECONDS
+
+
+class Coordinator:
+    """What kafka-python asks whether it is to join."""
+
+    def __init__(self) -> None:
+        """Have nothing to do."""
+        self.rejoin_needed = False
+
+    def request_rejoin(self) -> None:
+        self.rejoin_needed = True
+
+
+def test_a_join_that_has_begun_is_insisted_on_until_it_is_done() -> None:
+    told: list[str] = []
+    consumer = SimpleNamespace(_coordinator=Coordinator())
+    membership = Membership(consumer, lambda: told.append("assigned"))
+
+    membership.on_partitions_revoked(set())
+    assert (consumer._coordinator.rejoin_needed, told) == (True, [])  # noqa: SLF001 - the fake's
+    membership.on_partitions_assigned(set())
+
+    assert told == ["assigned"]
+
+
+async def test_members_of_new_topics_always_take_part(bus: Bus) -> None:
+    # A leader that first sees no partitions joins anew when it does: where that was forgotten, one
+    # round in twenty never ended.
+    for number in range(8):
+        fresh = replace(bus, name=f"{bus.name}-{number}", producers=[])
+        received, letters = Received(), Received()
+        ensure_topics(fresh.access, [fresh.topic])
+        async with (
+            fresh.consuming(received),
+            fresh.consuming(letters, topic=fresh.letters, group=fresh.name),
+        ):
+            await fresh.producer.send(fresh.letters, event("letter"))
+            await letters.until(1, seconds=TAKEOVER_SECONDS)
+        await fresh.producer.close()
+
+        assert letters.names == ["letter"]
 
 
 @pytest.mark.usefixtures("tidy")

@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from kafka import ConsumerRebalanceListener, KafkaConsumer, TopicPartition
+from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import (
     CommitFailedError,
     IllegalGenerationError,
@@ -23,6 +23,7 @@ from kafka.structs import OffsetAndMetadata
 
 from tonearm_chassis.errors import Outage
 from tonearm_chassis.kafka_clients import open_client
+from tonearm_chassis.kafka_membership import Membership
 from tonearm_chassis.kafka_settings import KafkaAccess
 from tonearm_chassis.kafka_topics import Topic, TopicAdmin
 from tonearm_chassis.letters import Record
@@ -87,7 +88,8 @@ class KafkaReader:
             self._admin.close()
             raise
         if access.assignment == "group":
-            self._consumer.subscribe(list(read), listener=_Listener(signals.assigned))
+            listener = Membership(self._consumer, signals.assigned)
+            self._consumer.subscribe(list(read), listener=listener)
         else:
             self._consumer.assign(
                 [
@@ -168,20 +170,6 @@ def _keeper_of_offsets(access: KafkaAccess, group: str, topics: Mapping[str, Top
         return group
     ids = ",".join(topic.id for _, topic in sorted(topics.items()))
     return f"{group}.{hashlib.sha256(ids.encode()).hexdigest()[:12]}"
-
-
-class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # it has no types
-    """Tells that this member takes part, even if there are fewer partitions than members."""
-
-    def __init__(self, assigned: Callable[[], None]) -> None:
-        self._assigned = assigned
-
-    def on_partitions_revoked(self, revoked: object) -> None:
-        """Do nothing: what is under way is committed, or comes again."""
-
-    def on_partitions_assigned(self, assigned: object) -> None:  # noqa: ARG002 - which does not matter
-        """Tell it."""
-        self._assigned()
 
 
 def _consumer(access: KafkaAccess, group: str) -> Any:  # noqa: ANN401 - kafka-python has no types
