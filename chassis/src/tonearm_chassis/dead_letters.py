@@ -20,7 +20,7 @@ from tonearm_chassis.clock import Clock, SystemClock
 from tonearm_chassis.envelope import Envelope, MalformedEvent
 from tonearm_chassis.errors import Outage
 from tonearm_chassis.events import EventHandler, EventProducer, UnsendableEvent
-from tonearm_chassis.letters import LETTER_TYPE, REASON_LENGTH, Record, letter_of
+from tonearm_chassis.letters import LETTER_TYPE, REASON_LENGTH, Record, letter_of, shortened
 from tonearm_chassis.logs import get_log
 
 log = get_log(__name__)
@@ -126,13 +126,19 @@ class DeadLetters:
     async def _bury(self, record: Record, reason: str) -> None:
         log.error("event_buried", topic=record.topic, reason=reason[:REASON_LENGTH])
         letter = letter_of(record, reason=reason, source=self._source)
+        for each in (letter, shortened(letter)):
+            try:
+                await self._send(each)
+            except UnsendableEvent:
+                # The topic it came from still has it; the place must not be lost as well.
+                log.exception("letter_unsendable", id=each.id)
+            else:
+                return
+
+    async def _send(self, letter: Envelope) -> None:
         async for attempt in _until_outages_end(lambda state: _tell_retry(LETTER_TYPE, state)):
             with attempt:
-                try:
-                    await self._producer.send(self._topic, letter)
-                except UnsendableEvent:
-                    # The topic it came from still has it; the place must not be lost as well.
-                    log.exception("letter_unsendable", id=letter.id)
+                await self._producer.send(self._topic, letter)
 
 
 def _until_outages_end(tell: Callable[[RetryCallState], None]) -> AsyncRetrying:

@@ -12,6 +12,7 @@ from tonearm_chassis.envelope import Envelope, Headers
 
 LETTER_TYPE = "tonearm.dead-letter"
 REASON_LENGTH = 500
+SHORT_LENGTH = 1000
 UNKNOWN_PLACE = -1
 
 
@@ -72,6 +73,21 @@ def letter_about(envelope: Envelope, *, topic: str, reason: str, source: str) ->
     record = _Remembered(topic, envelope.key.encode(), envelope.payload, envelope.headers())
     letter = letter_of(record, reason=reason, source=source)
     return replace(letter, id=f"{topic}-{envelope.id}", time=envelope.time)
+
+
+def shortened(letter: Envelope) -> Envelope:
+    """Cut a letter that no bus would take down to what people need to find the record.
+
+    It says no headers, so that nobody sends what is left of the record again.
+    """
+    kept = {"originheaders": "{}", "originbytes": str(len(letter.payload))}
+    return replace(
+        letter,
+        key=letter.key[:SHORT_LENGTH],
+        payload=letter.payload[:SHORT_LENGTH],
+        traceparent="",
+        extensions=tuple((dict(letter.extensions) | kept).items()),
+    )
 
 
 def _texts(headers: Iterable[tuple[str, bytes]]) -> dict[str, str]:
