@@ -261,7 +261,8 @@ async def test_a_conversion_is_done_with_its_audio_when_the_time_is_over(both: B
 async def test_a_tombstone_is_forgettable_when_nothing_is_left_to_do(both: Both) -> None:
     store, records = both
     await ended(both, FAILED)
-    await ended(both, Deleted())
+    unconfirmed = await ended(both, Deleted(), DeletionConfirmed(Party.NOTIFIER))
+    await records.video_released(unconfirmed)
     own = await ended(both, Deleted(), *(DeletionConfirmed(party) for party in Party))
     assert await records.forgettable(LATER, 10) == []
 

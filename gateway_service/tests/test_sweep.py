@@ -201,11 +201,17 @@ async def standing_still(world: World) -> AsyncIterator[bytes]:
     yield VIDEO[50:]
 
 
+async def ending_late(world: World) -> AsyncIterator[bytes]:
+    yield VIDEO
+    await world.swept(seconds=IDLE_SECONDS)
+
+
+@pytest.mark.parametrize("sender", [standing_still, ending_late])
 async def test_an_upload_that_was_given_up_ends_with_an_outage_and_leaves_nothing(
-    world: World,
+    world: World, sender: Callable[[World], AsyncIterator[bytes]]
 ) -> None:
     with pytest.raises(Outage):
-        await world.upload(ADA, declared(), standing_still(world))
+        await world.upload(ADA, declared(), sender(world))
 
     assert world.is_empty()
 

@@ -142,6 +142,14 @@ class TonearmPage:
         """Wait until the conversion on show has ended without audio, and read why."""
         return self._shown_alert(CONVERSION_MILLISECONDS)
 
+    def press(self, name: str) -> None:
+        """Press a button, as soon as it can be."""
+        self._button(name).click()
+
+    def wait_for_text(self, text: str) -> None:
+        """Wait until something is written on the page."""
+        self._page.get_by_text(text).filter(visible=True).first.wait_for()
+
     def play(self) -> Player:
         """Press play, wait until sound comes or cannot, and read the player."""
         state = self._page.locator("audio").evaluate(

@@ -11,6 +11,7 @@ from typing import Protocol
 import av
 import httpx
 import pytest
+from media import make_video
 from playwright.sync_api import Browser
 
 from .page_driver import TonearmPage, find_chromium, running_chromium
@@ -210,6 +211,44 @@ def test_a_token_that_has_run_out_costs_a_sign_in_and_nothing_else(
     page.wait_for_audio()
 
     assert page.title == video.name
+
+
+def test_a_person_calls_a_conversion_off_and_has_it_done_after_all(
+    page: TonearmPage, new_account: NewAccount, tmp_path: Path
+) -> None:
+    account = new_account()
+    long = make_video(tmp_path / "long.mp4", seconds=900)
+    page.open()
+    page.sign_in(account.email, account.password)
+    page.choose_file(long)
+    called_off = page.conversion_id
+
+    page.press("Cancel")
+    page.wait_for_text("This conversion was called off.")
+    page.press("Try again")
+    page.wait_for_audio()
+
+    assert page.conversion_id != called_off
+    assert page.title == long.name
+
+
+def test_a_person_deletes_a_conversion(
+    page: TonearmPage, new_account: NewAccount, video: Path
+) -> None:
+    account = new_account()
+    page.open()
+    page.sign_in(account.email, account.password)
+    page.choose_file(video)
+    page.wait_for_audio()
+    link = f"/#/conversions/{page.conversion_id}"
+
+    page.press("Delete")
+    assert page.title == video.name
+    page.press("Delete for good")
+    page.wait_for_text("Nothing yet.")
+
+    page.open(link)
+    assert page.wait_for_failure() == "There is no such conversion in your account."
 
 
 def test_a_wrong_password_is_told_in_words(page: TonearmPage, new_account: NewAccount) -> None:

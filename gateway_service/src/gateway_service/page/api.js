@@ -37,6 +37,33 @@ export async function watchConversion(token, id, signal) {
   return conversionsIn(response.body);
 }
 
+/** Call a conversion off; give it as it is then. */
+export async function cancelConversion(token, id, signal) {
+  const path = `${conversionPath(id)}:cancel`;
+  return (await call(path, { method: "POST", token, json: {}, signal })).conversion;
+}
+
+/** Convert the same video again; give the new conversion. */
+export async function retryConversion(token, id, { requestId, signal }) {
+  const path = `${conversionPath(id)}:retry`;
+  const json = { request_id: requestId };
+  return (await call(path, { method: "POST", token, json, signal })).conversion;
+}
+
+/** Delete a conversion and all that is kept of it. */
+export function deleteConversion(token, id, signal) {
+  return call(conversionPath(id), { method: "DELETE", token, signal });
+}
+
+/** Make a random UUID; crypto.randomUUID is missing where the page came over plain HTTP. */
+export function newRequestId() {
+  const random = crypto.getRandomValues(new Uint8Array(16));
+  random[6] = (random[6] & 0x0f) | 0x40;
+  random[8] = (random[8] & 0x3f) | 0x80;
+  const digits = [...random].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  return digits.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
+}
+
 /** Fetch the MP3 whole, as a Blob. */
 export async function getAudio(token, id, signal) {
   const response = await send(`${conversionPath(id)}/audio`, { token, signal });

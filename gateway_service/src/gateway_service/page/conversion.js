@@ -3,6 +3,7 @@
 import { getAudio } from "/assets/api.js";
 import { announce, byId, isAbort, say, setProgress } from "/assets/dom.js";
 import { follow } from "/assets/follow.js";
+import { Wishes } from "/assets/wishes.js";
 import {
   bytes, explain, explainFailure, moment, percent, playingTime, sound,
 } from "/assets/words.js";
@@ -16,6 +17,7 @@ const ANNOUNCED_QUARTERS = 4;
 /** The view of one conversion. */
 export class ConversionView {
   #session;
+  #wishes;
   #player = byId("player");
   #closing = new AbortController();
   #audioURL = "";
@@ -23,6 +25,7 @@ export class ConversionView {
 
   constructor(session) {
     this.#session = session;
+    this.#wishes = new Wishes(session);
     const turn = () => byId("record").classList.toggle("is-turning", !this.#player.paused);
     for (const event of ["play", "pause", "ended", "emptied"]) {
       this.#player.addEventListener(event, turn);
@@ -51,6 +54,7 @@ export class ConversionView {
   /** Stop following, stop playing and let go of the audio. */
   close() {
     this.#closing.abort();
+    this.#wishes.close();
     this.#announced = "";
     this.#player.pause();
     this.#player.removeAttribute("src");
@@ -75,6 +79,7 @@ export class ConversionView {
     byId("conversion-audio").hidden = state !== "SUCCEEDED";
     byId("conversion-next").hidden = state === "QUEUED" || state === "RUNNING";
     document.title = `${video.filename} · Tonearm`;
+    this.#wishes.show(conversion);
     if (state === "SUCCEEDED") this.#showAudio(conversion, signal);
     else if (state === "FAILED") this.#showEnd(`No MP3. ${explainFailure(conversion)}`);
     else if (state === "CANCELLED") this.#showEnd("This conversion was called off.");

@@ -1,6 +1,6 @@
 /** Takes a dropped or chosen file and uploads it. */
 
-import { uploadVideo } from "/assets/api.js";
+import { newRequestId, uploadVideo } from "/assets/api.js";
 import { announce, byId, isAbort, say, setProgress } from "/assets/dom.js";
 import { bytes, explain, percent, timeLeft } from "/assets/words.js";
 
@@ -147,15 +147,6 @@ function showSent(sent, size, seconds) {
     parts.push(timeLeft(((size - sent) / sent) * seconds));
   }
   say(byId("upload-detail"), parts.join(", "));
-}
-
-/** Make a random UUID; crypto.randomUUID is missing where the page came over plain HTTP. */
-function newRequestId() {
-  const random = crypto.getRandomValues(new Uint8Array(16));
-  random[6] = (random[6] & 0x0f) | 0x40;
-  random[8] = (random[8] & 0x3f) | 0x80;
-  const digits = [...random].map((byte) => byte.toString(16).padStart(2, "0")).join("");
-  return digits.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
 }
 
 function keepPage(event) {

@@ -10,6 +10,7 @@ from gateway_service import domain, wire
 from gateway_service.rpc.calls import Context, metadata_of, owner_of, say_created
 from gateway_service.use_cases.upload import UploadVideo
 from tonearm.gateway.v1 import upload_pb2, upload_pb2_grpc
+from tonearm_chassis.errors import StorageFull
 from tonearm_chassis.tokens import TokenVerifier
 
 LINGER_BYTES = 8 * 1024 * 1024
@@ -34,7 +35,7 @@ class UploadServicer(upload_pb2_grpc.UploadServiceServicer):
         declared = wire.declaration(first, _content_length(context))
         try:
             conversion = await self._upload(owner, declared, _pieces(first, messages))
-        except domain.Refusal:
+        except (domain.Refusal, StorageFull):
             await _linger(messages)
             raise
         await say_created(conversion, context)
