@@ -57,7 +57,7 @@ class InMemoryVideoSink:
         self._store.halves[self._video_id] = stored + piece
 
     async def commit(self) -> None:
-        self._store.videos[self._video_id] = self._store.halves.pop(self._video_id)
+        self._store.videos[self._video_id] = self._store.halves.pop(self._video_id, b"")
 
     async def abort(self) -> None:
         if self._store.away:
