@@ -342,3 +342,18 @@ async def test_every_attempt_to_store_has_a_name_that_the_next_holder_learns(
 
     assert len(names) == 2
     assert (await records.claimed(owner="you")).left_behind == names
+
+
+async def test_an_owner_who_has_to_claim_again_gets_a_new_fence_and_the_old_one_is_stale(
+    records: Records,
+) -> None:
+    stale = await records.claimed(owner="me")
+    await records.expire_leases()
+
+    claim = await records.claimed(owner="me")
+
+    assert claim.fence == 2
+    with pytest.raises(ClaimLost):
+        await records.claims.renew(stale)
+    with pytest.raises(ClaimLost):
+        await records.claims.finish(stale, FAILED)

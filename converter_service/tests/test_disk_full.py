@@ -21,7 +21,8 @@ from converter_fakes import (
 )
 from converter_media import MediaMaker
 
-from converter_service.adapters.ffmpeg import FfmpegEngine, found_disk_full
+from converter_service.adapters.ffmpeg import FfmpegEngine
+from converter_service.adapters.ffmpeg_log import found_disk_full
 from converter_service.adapters.scratch import LEAST_FREE_BYTES, ScratchWorkshop
 from converter_service.domain import (
     AttemptLimits,

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import stat
+import sys
 import tracemalloc
 from pathlib import Path
 
@@ -18,13 +20,18 @@ from converter_service.domain import ConversionTimedOut, EngineFailure, Unreadab
 from converter_service.ports import Progress
 
 VERSION = 'if [ "$1" = -version ]; then echo "ffmpeg version n7.1 Copyright"; exit; fi\n'
+WORKS = (
+    'echo "(audio): 1 packets read (9 bytes); 1 frames decoded; (44100 samples)" >&2; '
+    'echo "(audio): 1 frames encoded (44100 samples)" >&2; exit 0'
+)
 IMPATIENT = Patience(least_seconds=2.0, stall_seconds=0.5)
 
 
-def stub(directory: Path, script: str) -> str:
-    """Write a program that says that it is ffmpeg."""
+def stub(directory: Path, script: str, sample: str = WORKS) -> str:
+    """Write a program that says that it is ffmpeg, and does as told, else with the sample."""
     program = directory / "ffmpeg"
-    program.write_text(f"#!/bin/sh\n{VERSION}{script}\n")
+    proof = f'case "$*" in *sample.wav*) {sample};; esac'
+    program.write_text(f"#!/bin/sh\n{VERSION}{proof}\n{script}\n")
     program.chmod(program.stat().st_mode | stat.S_IXUSR)
     return str(program)
 
@@ -113,6 +120,39 @@ async def test_one_that_decodes_nothing_blames_the_video(tmp_path: Path) -> None
 
     with pytest.raises(UnreadableVideo):
         await encode(engine, tmp_path)
+
+
+async def test_one_that_refuses_everything_blames_no_video(tmp_path: Path) -> None:
+    refusal = "echo 'Unknown encoder libmp3lame' >&2; exit 8"
+    engine = FfmpegEngine(stub(tmp_path, refusal, sample=refusal), IMPATIENT)
+
+    with pytest.raises(EngineFailure):
+        await encode(engine, tmp_path)
+
+
+async def test_an_unreadable_video_is_blamed_by_an_engine_that_works(
+    engine: FfmpegEngine, media: MediaMaker
+) -> None:
+    noise = media.write("noise.mp4", b"noise" * 10_000)
+
+    with pytest.raises(UnreadableVideo):
+        await engine.encode(
+            noise,
+            noise.with_name("none.mp3"),
+            bitrate_kbps=0,
+            seconds=1,
+            progress=lambda _: None,
+        )
+
+
+async def test_a_probe_that_crashes_on_everything_blames_no_video(
+    engine: FfmpegEngine, media: MediaMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "executable", shutil.which("false"))
+    tone = media.make("tone.wav", video=False)
+
+    with pytest.raises(EngineFailure):
+        await engine.inspect(tone)
 
 
 async def test_endless_output_takes_no_memory(tmp_path: Path) -> None:

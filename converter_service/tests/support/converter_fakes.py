@@ -100,10 +100,10 @@ class InMemoryClaimStore:
         record = self._record(order)
         if record.over:
             return Standing.OVER
-        if record.owner != owner:
-            if not self._is_due(record):
-                return Standing.HELD
+        if self._is_due(record):
             self._take(record, order, owner)
+        elif record.owner != owner:
+            return Standing.HELD
         record.lease_until = self._clock.monotonic() + self._lease_seconds
         return Claim(order, record.fence, owner, record.attempts, frozenset(record.left_behind))
 

@@ -8,7 +8,6 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,8 +15,12 @@ import imageio_ffmpeg
 
 from converter_service.adapters.child import LINE_BYTES, Child, Limits, run_child
 from converter_service.adapters.demuxers import DEMUXERS
+from converter_service.adapters.disk import disk_errors
+from converter_service.adapters.ffmpeg_log import found_disk_full, read_report
 from converter_service.adapters.lame_tag import read_lame_tag
 from converter_service.adapters.levels import Meter
+from converter_service.adapters.sample import SECONDS as SAMPLE_SECONDS
+from converter_service.adapters.sample import write_sample
 from converter_service.domain import (
     DecodedAudio,
     EncodeReport,
@@ -38,11 +41,6 @@ PROBE_BYTES = 64 * 1024
 PROBE_BYTES_A_SECOND = 20_000_000
 VERSION = re.compile(r"ffmpeg version n?(\d+(?:\.\d+)*|\S+)")
 OUT_TIME = re.compile(rb"out_time_us=(\d+)")
-INPUT_COUNT = re.compile(r"\(audio\): \d+ packets read .*frames decoded.*\((\d+) samples\)")
-OUTPUT_COUNT = re.compile(r"\(audio\): \d+ frames encoded \((\d+) samples\)")
-DECODED_RATE = re.compile(r"samplefmt:\w+ samplerate:(\d+)")
-# Its own words begin at the margin or with a bracket; what it quotes of a file is indented.
-DISK_FULL = re.compile(r"^\S.*: (No space left on device|Disk quota exceeded)$")
 COMMON = ("-nostdin", "-hide_banner", "-protocol_whitelist", "file")
 
 
@@ -92,6 +90,14 @@ class FfmpegEngine:
 
     async def inspect(self, source: Path) -> SourceAudio:
         """Look at a file's first audio track in a child process."""
+        status, answer = await self._probe(source)
+        if status != 0:
+            await self._prove(source.parent)
+            # What crashes or exhausts the probe is not worth showing to ffmpeg.
+            raise UnreadableVideo
+        return _source_audio(json.loads(answer))
+
+    async def _probe(self, source: Path) -> tuple[int, bytes]:
         argv = [sys.executable, "-P", "-m", "converter_service.adapters.probe", str(source)]
         size = (await asyncio.to_thread(source.stat)).st_size
         seconds = self._patience.least_seconds + size / PROBE_BYTES_A_SECOND
@@ -103,33 +109,55 @@ class FfmpegEngine:
                 answer += piece
             status = await child.exit_status()
         if status != 0:
-            # What crashes or exhausts the probe is not worth showing to ffmpeg.
             log.warning("probe_failed", status=status, errors=list(child.errors)[-5:])
-            raise UnreadableVideo
-        return _source_audio(json.loads(answer))
+        return status, answer
 
     async def encode(
         self, source: Path, target: Path, *, bitrate_kbps: int, seconds: float, progress: Progress
     ) -> EncodeReport:
         """Encode the first audio track into a new MP3 file."""
-        argv = [self._program, *encode_arguments(source, target, bitrate_kbps)]
+        arguments = encode_arguments(source, target, bitrate_kbps)
+        status, report = await self._encode(arguments, target.parent, seconds, progress)
+        if status == 0 and report:
+            return report
+        if status > 0 and (report is None or report.decoded_samples == 0):
+            await self._prove(target.parent)
+            raise UnreadableVideo
+        raise EngineFailure(f"ffmpeg ended with {status}")
+
+    async def _encode(
+        self, arguments: list[str], directory: Path, seconds: float, progress: Progress
+    ) -> tuple[int, EncodeReport | None]:
         async with run_child(
-            argv,
+            [self._program, *arguments],
             self._patience.limits(seconds),
             stall_seconds=self._patience.stall_seconds,
-            cwd=target.parent,
+            cwd=directory,
         ) as child:
             await _follow(child, progress)
             status = await child.exit_status()
         if found_disk_full(child.errors):
             raise StorageFull("scratch: ffmpeg found the disk full")
         report = read_report(child.errors)
-        if status == 0 and report:
-            return report
-        log.warning("encode_failed", status=status, errors=list(child.errors)[-5:])
-        if status > 0 and (report is None or report.decoded_samples == 0):
-            raise UnreadableVideo
-        raise EngineFailure(f"ffmpeg ended with {status}")
+        if status != 0 or report is None:
+            log.warning("encode_failed", status=status, errors=list(child.errors)[-5:])
+        return status, report
+
+    async def _prove(self, directory: Path) -> None:
+        """Convert a sample before a video is called unreadable.
+
+        An engine that a deploy broke refuses every video; what it says then is no outcome. Raises
+        `EngineFailure` if it cannot do even that.
+        """
+        sample = directory / "sample.wav"
+        with disk_errors():
+            await asyncio.to_thread(write_sample, sample)
+        status, _ = await self._probe(sample)
+        if status == 0:
+            arguments = encode_arguments(sample, directory / "sample.mp3", 0)
+            status, _ = await self._encode(arguments, directory, SAMPLE_SECONDS, _ignore)
+        if status != 0:
+            raise EngineFailure(f"not even a sample is converted: {status}")
 
     async def decode(self, audio: Path, *, seconds: float) -> DecodedAudio:
         """Decode an MP3 from end to end and measure it."""
@@ -173,25 +201,6 @@ def decode_arguments(audio: Path) -> list[str]:
     ]
 
 
-def read_report(errors: Iterable[str]) -> EncodeReport | None:
-    """Find the final counts in the verbose log; None if it ended before them."""
-    text = "\n".join(errors)
-    decoded, encoded = INPUT_COUNT.findall(text), OUTPUT_COUNT.findall(text)
-    if not decoded or not encoded:
-        return None
-    rates = {int(rate) for rate in DECODED_RATE.findall(text)}
-    return EncodeReport(
-        decoded_samples=max(map(int, decoded)),
-        decoded_rate_hz=rates.pop() if len(rates) == 1 else None,
-        encoded_samples=max(map(int, encoded)),
-    )
-
-
-def found_disk_full(errors: Iterable[str]) -> bool:
-    """Tell whether ffmpeg says that it could not write, whatever its exit status."""
-    return any(DISK_FULL.search(line) for line in errors)
-
-
 def _source_audio(answer: dict[str, object]) -> SourceAudio:
     match answer:
         case {"refused": "NO_AUDIO"} | {"audio_packets": 0}:
@@ -200,6 +209,10 @@ def _source_audio(answer: dict[str, object]) -> SourceAudio:
             raise UnreadableVideo
     del answer["audio_packets"]
     return SourceAudio(**answer)  # type: ignore[arg-type] # our own probe wrote it
+
+
+def _ignore(_: float) -> None:
+    """Tell nobody how far a sample is."""
 
 
 async def _follow(child: Child, progress: Progress) -> None:

@@ -131,7 +131,7 @@ class MongoClaimStore:
         """Push the event of the end again, unless it still waits."""
         with outages():
             stored = await self._collection.find_one({"_id": conversion_id})
-            if stored is None or stored.get("unsettled"):
+            if stored is None:
                 return
             fence = max(stored["fence"], fence_floor)
             if (event := _end(stored, conversion_id, fence)) is None:

@@ -1,0 +1,33 @@
+"""Read what ffmpeg says at the end of its verbose log."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from converter_service.domain import EncodeReport
+
+INPUT_COUNT = re.compile(r"\(audio\): \d+ packets read .*frames decoded.*\((\d+) samples\)")
+OUTPUT_COUNT = re.compile(r"\(audio\): \d+ frames encoded \((\d+) samples\)")
+DECODED_RATE = re.compile(r"samplefmt:\w+ samplerate:(\d+)")
+# Its own words begin at the margin or with a bracket; what it quotes of a file is indented.
+DISK_FULL = re.compile(r"^\S.*: (No space left on device|Disk quota exceeded)$")
+
+
+def read_report(errors: Iterable[str]) -> EncodeReport | None:
+    """Find the final counts in the verbose log; None if it ended before them."""
+    text = "\n".join(errors)
+    decoded, encoded = INPUT_COUNT.findall(text), OUTPUT_COUNT.findall(text)
+    if not decoded or not encoded:
+        return None
+    rates = {int(rate) for rate in DECODED_RATE.findall(text)}
+    return EncodeReport(
+        decoded_samples=max(map(int, decoded)),
+        decoded_rate_hz=rates.pop() if len(rates) == 1 else None,
+        encoded_samples=max(map(int, encoded)),
+    )
+
+
+def found_disk_full(errors: Iterable[str]) -> bool:
+    """Tell whether ffmpeg says that it could not write, whatever its exit status."""
+    return any(DISK_FULL.search(line) for line in errors)
