@@ -17,11 +17,16 @@ SEED ?=
 FAULTS ?= 1000
 CONVERSIONS ?= 0
 STACK ?=
+# make simulate SCHEDULES=100000 PROCESSES=2; again: make simulate SEED=17 SCHEDULES=250
+SCHEDULES ?= 2000
+PROCESSES ?= 1
+# make guards ONLY=lease
+ONLY ?=
 # What `make breaking` compares with; empty: the state that landed last.
 AGAINST ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up down status logs audit dead-letters test chaos lint format breaking lock clean
+.PHONY: help demo up down status logs audit dead-letters test chaos simulate guards lint format breaking lock clean
 # Settings of the caller's own Python and pip that would reach into the environment made here.
 unexport PYTHONHOME PYTHONPATH
 export PIP_USER := 0
@@ -81,6 +86,12 @@ chaos: $(DEV)  ## Break everything a thousand times and lose nothing (SEED= FAUL
 	@$(if $(filter real,$(STACK)),deploy/real/install)
 	@$(BIN)/python -m tests.resilience.chaos $(SEED:%=--seed %) --faults $(FAULTS) --conversions $(CONVERSIONS) \
 	    $(if $(filter real,$(STACK)),--real)
+
+simulate: $(DEV)  ## Let Hypothesis try to break the state machines (SCHEDULES= SEED= PROCESSES=)
+	@$(BIN)/python -m tests.resilience.simulation --schedules $(SCHEDULES) --processes $(PROCESSES) $(SEED:%=--seed %)
+
+guards: $(DEV)  ## Switch each guard off in a copy, and see that a suite notices (ONLY=part of a name)
+	@$(BIN)/python -m tests.resilience.simulation.guards --only '$(ONLY)'
 
 lint: $(DEV)  ## Check style, types, imports and contracts
 	@$(BIN)/python -m pytest --quiet --no-header -p no:randomly tests/architecture/test_lint.py tests/contract/buf

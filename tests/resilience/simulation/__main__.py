@@ -17,7 +17,7 @@ from hypothesis.stateful import run_state_machine_as_test
 from .machine import Schedule
 
 BATCH = 250
-STEPS = 40
+STEPS = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ def run_batch(number: int, size: int = BATCH, *, shrink: bool = True) -> Batch:
 
     phases = [Phase.generate, *([Phase.shrink] if shrink else [])]
     try:
-        run_state_machine_as_test(  # type: ignore[no-untyped-call]
+        run_state_machine_as_test(
             seed(number)(Seeded),
             settings=settings(
                 max_examples=size,

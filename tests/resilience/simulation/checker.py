@@ -26,6 +26,10 @@ class Broken(AssertionError):
     """The guarantee does not hold."""
 
 
+class Crashed(AssertionError):
+    """A process ended by an error that nobody foresaw."""
+
+
 def require(holds: Any, what: str) -> None:
     """Raise `Broken` unless it holds."""
     if not holds:
@@ -126,9 +130,11 @@ class Checker:
     def check(self) -> None:
         """Raise `Broken` if anything is wrong that must never be, not even for a moment."""
         if self._world.loop.failures:
-            raise Broken("a process crashed") from self._world.loop.failures[0]
+            error = self._world.loop.failures[0]
+            raise Crashed(repr(error)) from error
         require(not self.findings, "; ".join(self.findings))
-        require(not self._world.bugs, "; ".join(self._world.bugs))
+        if self._world.bugs:
+            raise Crashed("; ".join(self._world.bugs))
         if self._seen == self._world.server.version:
             return
         self._seen = self._world.server.version

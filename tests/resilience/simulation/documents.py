@@ -309,7 +309,7 @@ class DocumentCollection:
         def work() -> Document | None:
             rows = self.select(query, sort)
             if not rows:
-                return copied(self._upserted(query, update)) if upsert else None  # type: ignore[no-any-return]
+                return copied(self._upserted(query, update)) if upsert else None
             new = updated(rows[0], update, self._now(), inserting=False)
             old = copied(rows[0])
             self._keep(new, rows[0])

@@ -43,6 +43,9 @@ RANKS: dict[type, int] = {
 }
 
 
+PLAIN = frozenset(RANKS) - {dict, list}
+
+
 def rank(value: Any) -> int:
     """Place a type in BSON's order of types."""
     return RANKS.get(type(value), 7)
@@ -87,7 +90,10 @@ def reached(document: Document, path: str) -> list[Any]:
 
 def matches(document: Document, query: Mapping[str, Any], now: datetime) -> bool:
     """Tell whether a document answers a query."""
-    return all(_matches(document, key, wanted, now) for key, wanted in query.items())
+    for key, wanted in query.items():  # noqa: SIM110 - this is where the time goes
+        if not _matches(document, key, wanted, now):
+            return False
+    return True
 
 
 def _matches(document: Document, key: str, wanted: Any, now: datetime) -> bool:
@@ -102,17 +108,27 @@ def _matches(document: Document, key: str, wanted: Any, now: datetime) -> bool:
             return bool(evaluated(wanted, document, now))
     if key.startswith("$"):
         raise NotImplementedError(key)
+    if "." not in key and type(value := document.get(key, MISSING)) in PLAIN:
+        return _holds([] if value is MISSING else [value], wanted, now)
     return _holds(reached(document, key), wanted, now)
 
 
 def _holds(values: list[Any], wanted: Any, now: datetime) -> bool:
-    if isinstance(wanted, Mapping) and any(name.startswith("$") for name in wanted):
-        return all(_condition(values, name, value, now) for name, value in wanted.items())
-    return _equals(values, wanted)
+    if type(wanted) is not dict or not wanted or not next(iter(wanted)).startswith("$"):
+        return _equals(values, wanted)
+    for name, value in wanted.items():  # noqa: SIM110 - as above
+        if not _condition(values, name, value, now):
+            return False
+    return True
 
 
 def _equals(values: list[Any], wanted: Any) -> bool:
-    return (wanted is None and not values) or any(compare(each, wanted) == 0 for each in values)
+    if not values:
+        return wanted is None
+    for each in values:  # noqa: SIM110 - as above
+        if each == wanted and rank(each) == rank(wanted):
+            return True
+    return False
 
 
 def _condition(values: list[Any], name: str, wanted: Any, now: datetime) -> bool:

@@ -20,6 +20,8 @@ class Guard:
     line: str
     instead: str
     suite: str = SIMULATION
+    is_quick: bool = False
+    """Found so soon that every test run can afford it."""
 
 
 GUARDS = (
@@ -28,12 +30,14 @@ GUARDS = (
         f"{GATEWAY}/domain/conversions.py",
         "if self.is_final or news.fence < self.fence or self._has_heard(news):",
         "if self.is_final or self._has_heard(news):",
+        is_quick=True,
     ),
     Guard(
         "fence: stale worker's writes",
         f"{CONVERTER}/adapters/claim_documents.py",
         '        "fence": claim.fence,\n        "owner": claim.owner,\n    }',
         "    }",
+        is_quick=True,
     ),
     Guard(
         "fence: stale notifier's writes",
@@ -47,6 +51,7 @@ GUARDS = (
         f"{GATEWAY}/domain/conversions.py",
         "if self.is_final or news.fence < self.fence or self._has_heard(news):",
         "if news.fence < self.fence or self._has_heard(news):",
+        is_quick=True,
     ),
     Guard(
         "final: calling off what is over",
@@ -59,12 +64,14 @@ GUARDS = (
         f"{GATEWAY}/adapters/mongo_conversions.py",
         '{"_id": old.id, "revision": old.revision}, update',
         '{"_id": old.id}, update',
+        is_quick=True,
     ),
     Guard(
         "compare-and-set: claims",
         f"{CONVERTER}/adapters/claim_documents.py",
         '        "state": RUNNING,\n        "fence": claim.fence,',
         '        "fence": claim.fence,',
+        is_quick=True,
     ),
     Guard(
         "dedupe: an order that is over",
@@ -72,6 +79,7 @@ GUARDS = (
         '{"$eq": [{"$type": "$state"}, "missing"]},\n        {"$and"',
         '{"$in": ["$state", ["SUCCEEDED", "FAILED"]]},\n'
         '        {"$eq": [{"$type": "$state"}, "missing"]},\n        {"$and"',
+        is_quick=True,
     ),
     Guard(
         "dedupe: an order that was called off",
@@ -79,48 +87,56 @@ GUARDS = (
         '{"$eq": [{"$type": "$state"}, "missing"]},\n        {"$and"',
         '{"$in": ["$state", ["CANCELLED", "DELETED"]]},\n'
         '        {"$eq": [{"$type": "$state"}, "missing"]},\n        {"$and"',
+        SCENARIOS,
     ),
     Guard(
         "dedupe: telling the end again",
         f"{CONVERTER}/use_cases/desk.py",
         "await self._claims.announce_end(order.conversion_id, order.fence_floor)",
         "pass",
+        SCENARIOS,
     ),
     Guard(
         "dedupe: one delivery a conversion",
         f"{NOTIFIER}/domain.py",
         "return delivery_key(self.conversion_id)",
         "return delivery_key(self.conversion_id) + str(id(self))",
+        is_quick=True,
     ),
     Guard(
         "dedupe: telling of a mail again",
         f"{NOTIFIER}/use_cases.py",
         "await self._store.announce(delivery)",
         "pass",
+        SCENARIOS,
     ),
     Guard(
         "dedupe: request_id",
         f"{GATEWAY}/adapters/mongo_conversions.py",
         "unique=True,",
         "unique=False,",
+        is_quick=True,
     ),
     Guard(
         "length: every sample heard",
         f"{CONVERTER}/use_cases/convert_video.py",
         "            require_all_heard(source, encoded, audio)\n",
         "",
+        is_quick=True,
     ),
     Guard(
         "length: every byte of the upload",
         f"{GATEWAY}/use_cases/upload.py",
         "if declared.size_bytes and size < declared.size_bytes:",
         "if declared.size_bytes and size < 0:",
+        is_quick=True,
     ),
     Guard(
         "reconciler: reminders",
         f"{GATEWAY}/use_cases/follow.py",
         "due = await self._conversions.silent(now, BATCH)",
         "due = (await self._conversions.silent(now, BATCH))[:0]",
+        is_quick=True,
     ),
     Guard(
         "reconciler: after a wiped broker",
@@ -128,18 +144,21 @@ GUARDS = (
         '{"remind_time": {"$gt": now}}, {"$set": {"remind_time": now}}',
         '{"remind_time": {"$lt": now}}, {"$set": {"remind_time": now}}',
         SCENARIOS,
+        is_quick=True,
     ),
     Guard(
         "lease: it runs out",
         f"{CONVERTER}/adapters/claim_documents.py",
         'IS_DUE: Document = {"$lte": [{"$add": [LEASE_END, LOSS_REST]}, NOW]}',
         'IS_DUE: Document = {"$eq": [LEASE_END, 0]}',
+        is_quick=True,
     ),
     Guard(
         "lease: it holds until then",
         f"{CONVERTER}/adapters/claim_documents.py",
         '{"$and": [{"$eq": ["$state", RUNNING]}, IS_DUE]},',
         '{"$eq": ["$state", RUNNING]},',
+        is_quick=True,
     ),
     Guard(
         "lease: of a mail",

@@ -55,14 +55,20 @@ class Copy:
         sound = file.read_text("utf-8")
         if sound.count(guard.line) != 1:
             return Verdict(is_red=False, says="THE LINE IS NOT THERE", seconds=0.0)
-        proof = f"\n__import__('pathlib').Path({str(self._proof)!r}).touch()\n"
         self._proof.unlink(missing_ok=True)
-        file.write_text(sound.replace(guard.line, guard.instead) + proof, "utf-8")
+        self.switch_off(guard)
         verdict = self.run(guard.suite, schedules)
         file.write_text(sound, "utf-8")
         if not self._proof.exists():
             return Verdict(is_red=False, says="THE COPY WAS NOT USED", seconds=verdict.seconds)
         return verdict
+
+    def switch_off(self, guard: Guard) -> None:
+        """Put the other line there, and a proof that it was run."""
+        file = self._directory / guard.file
+        proof = f"\n__import__('pathlib').Path({str(self._proof)!r}).touch()\n"
+        text = file.read_text("utf-8").replace(guard.line, guard.instead)
+        file.write_text(text + proof, "utf-8")
 
     def run(self, suite: str, schedules: int) -> Verdict:
         """Run a suite over the copy as it is."""

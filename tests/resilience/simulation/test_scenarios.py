@@ -152,6 +152,42 @@ def test_an_upload_that_takes_longer_than_a_dead_one_may_is_not_swept(world: Wor
     world.settle()
 
 
+def lose_news(world: World, seconds: float) -> None:
+    """Let nothing reach the gateways for a while."""
+    until = world.loop.now + seconds
+    while world.step(until):
+        world.bus.queues["gateway"].clear()
+
+
+def test_what_was_told_and_lost_is_told_again(world: World) -> None:
+    key = uploaded(world, Kind.SHORT)
+
+    lose_news(world, 3.0)
+    assert row(world, key)["state"] == "QUEUED"
+    while not world.mails:
+        assert world.step(world.loop.now + 60.0)
+    lose_news(world, 3.0)
+    assert not row(world, key)["notified"]
+
+    world.settle()
+
+
+def test_an_order_that_comes_late_does_not_revive_what_was_called_off(world: World) -> None:
+    key = uploaded(world, Kind.LONG)
+    while not world.bus.queues["converter"]:
+        assert world.step(world.loop.now)
+    order = world.bus.queues["converter"][0]
+    worker(world)
+    world.cancel(world.gateways()[0], key)
+    world.run(3.0)
+
+    world.bus.queues["converter"].append(order)
+    world.run(3.0)
+
+    assert not world.trouble.workers()
+    world.settle()
+
+
 def test_a_request_whose_answer_was_lost_is_repeated_and_changes_nothing(world: World) -> None:
     key = uploaded(world, Kind.SHORT)
     for _ in range(60):

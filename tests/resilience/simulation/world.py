@@ -71,7 +71,7 @@ class World:
     ) -> None:
         """Start `counts` processes of each service; the n-th has the n-th skew."""
         self.bugs = bugs if bugs is not None else []
-        self.loop = VirtualLoop()
+        self.loop = VirtualLoop()  # type: ignore[abstract] # nobody calls the rest
         self.network = Network(self.loop)
         self.bus = Bus(self.network, GROUPS)
         self.server = DocumentServer(lambda: START + timedelta(seconds=self.loop.now))
