@@ -320,6 +320,26 @@ async def test_a_conversion_that_rests_after_many_losses_is_not_stuck(world: Wor
     assert await found(world) == set()
 
 
+async def test_a_notice_that_rests_is_not_stuck_though_nobody_sends(world: World) -> None:
+    await world.change(
+        world.stores.deliveries,
+        "failed",
+        state="PENDING",
+        not_before=world.now + timedelta(hours=1),
+    )
+
+    assert await found(world) == set()
+
+
+async def test_audio_that_is_about_to_be_cleaned_up_is_accounted_for(world: World) -> None:
+    stray = await world.file(world.stores.audio, "stray")
+    await world.change(
+        world.stores.claims, "cancelled", unsettled=1, end_time=world.now, left_behind=[stray]
+    )
+
+    assert await found(world) == set()
+
+
 async def test_an_end_that_nobody_heard_of_is_not_called_stuck_as_well(world: World) -> None:
     await lose_workers(world)
     await end_unnoticed(world)

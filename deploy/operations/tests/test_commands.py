@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -202,6 +203,39 @@ def test_a_broker_that_gives_nothing_is_away() -> None:
 
     with pytest.raises(Outage, match="nothing came from \\[3\\]"):
         next(walk)
+
+
+@dataclass
+class Delivered:
+    """A record as far as its place counts."""
+
+    offset: int
+
+
+class FastConsumer(SilentConsumer):
+    """A consumer that gives more than there was when its topic's end was looked up."""
+
+    read = 0
+
+    def position(self, _partition: object, timeout_ms: int) -> int | None:
+        """Say how far it has read."""
+        assert timeout_ms
+        return self.read
+
+    def poll(self, timeout_ms: int, max_records: int) -> dict[object, list[object]]:
+        """Give three records at once."""
+        assert timeout_ms < max_records * timeout_ms
+        self.read = 3
+        return {TopicPartition("x", 3): [Delivered(each) for each in range(3)]}
+
+
+def test_what_came_since_the_beginning_is_not_read() -> None:
+    ends = {TopicPartition("x", 3): 2}
+
+    assert [each.offset for each in records_up_to(FastConsumer(), ends, silence_seconds=1)] == [
+        0,
+        1,
+    ]
 
 
 def test_a_list_ends_where_the_topic_ended_when_it_began(broker: str) -> None:

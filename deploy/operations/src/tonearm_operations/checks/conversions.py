@@ -30,12 +30,9 @@ class Case:
         return Finding(kind, STORE, plain(self.conversion["_id"]), detail)
 
     def is_over_for(self, scene: Scene) -> bool:
-        """Tell whether it has been over for longer than the grace, and is not deleted."""
-        return (
-            shapes.is_final(self.conversion)
-            and not shapes.is_deleted(self.conversion)
-            and scene.is_old(self.conversion.get("end_time"))
-        )
+        """Tell whether it has been over for longer than the grace."""
+        is_final = shapes.is_final(self.conversion)
+        return is_final and scene.is_old(self.conversion.get("end_time"))
 
 
 async def conversion_findings(scene: Scene) -> AsyncIterator[Finding]:
