@@ -493,16 +493,19 @@ async def test_a_deletion_that_died_at_its_write_is_done_or_not(
 
 async def test_bytes_that_nobody_knows_are_swept(world: World) -> None:
     own = await world.uploaded()
-    world.videos.videos[VideoId("stray")] = VIDEO
+    world.videos.videos |= {VideoId("stray"): VIDEO, VideoId("fresh"): VIDEO}
+    world.videos.ages = {VideoId("stray"): IDLE_SECONDS, own.video.id: IDLE_SECONDS}
 
     await world.swept()
 
+    del world.videos.videos[VideoId("fresh")]
     assert list(world.videos.videos) == [own.video.id]
 
 
 async def test_a_video_that_is_older_than_the_ledger_is_adopted(world: World) -> None:
     own = await world.uploaded()
     world.ledger.entries.clear()
+    world.videos.ages[own.video.id] = IDLE_SECONDS
 
     await world.swept()
     assert world.ledger.entries[own.video.id].users == (own.id,)

@@ -20,6 +20,7 @@ class InMemoryVideoStore:
         """Begin empty and reachable."""
         self.videos: dict[VideoId, bytes] = {}
         self.halves: dict[VideoId, bytes] = {}
+        self.ages: dict[VideoId, float] = {}
         self.away = False
         self.undeletable = False
         self.full = False
@@ -34,8 +35,11 @@ class InMemoryVideoStore:
         self.halves.pop(video_id, None)
 
     async def orphans(self, older_than_seconds: float, known: Known) -> AsyncIterator[VideoId]:
-        assert older_than_seconds
-        stored = self.videos.keys() | self.halves.keys()
+        stored = {
+            each
+            for each in self.videos.keys() | self.halves.keys()
+            if self.ages.get(each, 0.0) >= older_than_seconds
+        }
         for video_id in sorted(stored - await known(stored)):
             yield VideoId(video_id)
 
