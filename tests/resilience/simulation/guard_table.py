@@ -51,6 +51,7 @@ GUARDS = (
         f"{GATEWAY}/domain/conversions.py",
         "if self.is_final or news.fence < self.fence or self._has_heard(news):",
         "if news.fence < self.fence or self._has_heard(news):",
+        SCENARIOS,
         is_quick=True,
     ),
     Guard(
@@ -64,6 +65,7 @@ GUARDS = (
         f"{GATEWAY}/adapters/mongo_conversions.py",
         '{"_id": old.id, "revision": old.revision}, update',
         '{"_id": old.id}, update',
+        SCENARIOS,
         is_quick=True,
     ),
     Guard(

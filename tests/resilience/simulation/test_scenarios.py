@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from .bus import Message
 from .gates import Fate
 from .loop import Process
 from .media import Kind
@@ -185,6 +186,53 @@ def test_an_order_that_comes_late_does_not_revive_what_was_called_off(world: Wor
     world.run(3.0)
 
     assert not world.trouble.workers()
+    world.settle()
+
+
+def claimed_state(world: World, key: str) -> str:
+    """Read what the converters say of a conversion."""
+    claim = world.server.rows_of("converter", "claims").documents.get(key, {"state": ""})
+    return str(claim["state"])
+
+
+def test_news_that_was_read_before_a_cancellation_changes_nothing_after_it(world: World) -> None:
+    key = uploaded(world, Kind.SHORT)
+    held = None
+    while held is None:
+        assert world.step(world.loop.now + 1.0)
+        working = {each.process for each in world.bus.consumers if each.working is not None}
+        if claimed_state(world, key) == "SUCCEEDED":
+            writes = [each for each in world.network.gates if each.name.endswith("update_one")]
+            news = [each for each in writes if each.process.name.startswith("gateway")]
+            held = next((each for each in news if each.process in working), None)
+    world.network.gates.remove(held)  # it stays on its way for a while
+    other = next(each for each in world.gateways() if each.process is not held.process)
+
+    world.cancel(other, key)
+    world.run(2.0)
+    assert row(world, key)["state"] == "CANCELLED"
+    world.network.gates.append(held)
+    world.run(2.0)
+
+    assert row(world, key)["state"] == "CANCELLED"
+    world.settle()
+
+
+def test_news_that_comes_after_a_cancellation_changes_nothing(world: World) -> None:
+    key = uploaded(world, Kind.SHORT)
+    kept: list[Message] = []
+    while claimed_state(world, key) != "SUCCEEDED" or world.loop.now < REMIND_SECONDS - 1:
+        assert world.step(world.loop.now + 1.0)
+        kept += world.bus.queues["gateway"]
+        world.bus.queues["gateway"].clear()
+    world.cancel(world.gateways()[0], key)
+    world.run(1.0)
+
+    world.bus.queues["gateway"] += kept
+    world.run(2.0)
+
+    assert kept
+    assert row(world, key)["state"] == "CANCELLED"
     world.settle()
 
 
