@@ -149,5 +149,10 @@ async def test_a_watch_says_each_state_on_a_line_as_soon_as_it_is_known(
             journal.change.set()
             rest = [json.loads(line) async for line in lines]
 
-    assert first["conversion"] == {"id": "c7", "state": "QUEUED", "progress": 0}
+    assert first["conversion"] == {
+        "id": "c7",
+        "state": "QUEUED",
+        "progress": 0,
+        "retry_of": "",
+    }
     assert [line["conversion"]["state"] for line in rest] == ["SUCCEEDED"]
