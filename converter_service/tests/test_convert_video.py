@@ -213,14 +213,19 @@ async def test_the_engine_may_fail_three_times(world: World) -> None:
 
 
 async def test_the_lease_is_kept_while_the_engine_runs(world: World) -> None:
+    others: set[object] = set()
+
     async def a_long_time() -> None:
-        while world.clock.monotonic() < 10 * LEASE_SECONDS:
+        until = world.clock.monotonic() + 10 * LEASE_SECONDS
+        while world.clock.monotonic() < until:
             await world.clock.sleep(1)
+            others.add(await world.claims.claim(order(), "you"))
 
     world.engine.while_encoding = a_long_time
 
     await world.convert(await world.claim())
 
+    assert others == {Standing.HELD}
     assert isinstance(world.outcome(), Succeeded)
 
 
