@@ -291,6 +291,7 @@ KINDS = (
     Kind("kill-mongodb", 4, kill("mongodb")),
     Kind("kill-mariadb", 3, kill("mariadb"), needs="mariadb"),
     Kind("restart-mongodb", 2, restart("mongodb")),
+    Kind("restart-mariadb", 2, restart("mariadb"), needs="mariadb"),
     Kind("restart-service", 8, restart(*SERVICES)),
     Kind("rolling-restart", 1, roll),
     Kind("failpoint-kill", 24, failpoint("failpoint-kill", "kill", "kill 0.3")),

@@ -31,7 +31,7 @@ def make_sources(directory: Path) -> dict[str, Source]:
 
 def make_longest(target: Path) -> Source:
     """Make audio that keeps the encoder busy for some seconds."""
-    make(target, "-f", "lavfi", "-i", "sine=300:sample_rate=44100", "-t", "1200", "-c:a", "aac")
+    make(target, "-f", "lavfi", "-i", "sine=300:sample_rate=44100", "-t", "700", "-c:a", "aac")
     return Source(target.name, decode(target).samples)
 
 
