@@ -57,6 +57,7 @@ from tonearm_chassis.outbox import Outbox, Relay
 from tonearm_chassis.preparation import Preparation
 from tonearm_chassis.server import Binding, ServiceRunner
 from tonearm_chassis.settings import load_settings
+from tonearm_chassis.store_clock import StoreClock
 from tonearm_chassis.tokens import TokenVerifier
 from tonearm_chassis.tracing import configure_tracing
 
@@ -96,7 +97,8 @@ async def run(
     producer: EventProducer,
 ) -> None:
     """Serve with these connections until told to stop."""
-    clock, sweeper_alarm = SystemClock(), Alarm()
+    clock = StoreClock(mongo.database(client, "gateway"), SystemClock())
+    sweeper_alarm = Alarm()
     failpoints = Failpoints(settings.failpoints_directory)
     stores, outbox, prepare = keeping(settings, client, failpoints)
     producer = failpoints.around(producer, "gateway.producer")
@@ -105,7 +107,7 @@ async def run(
         AuthKeys(channel),
         issuer=settings.token_issuer,
         audience=settings.token_audience,
-        clock=clock,
+        clock=SystemClock(),
     )
     reminder = Reminder(stores.conversions, relay, clock, settings.remind_seconds)
     apply = ApplyChange(stores.conversions, relay, clock, retention(settings))
@@ -120,7 +122,7 @@ async def run(
         RetryConversion(get, stores.conversions, stores.ledger, request, clock),
         DeleteConversion(stores.conversions, relay, sweeper_alarm, clock),
     )
-    preparation = Preparation(*prepare)
+    preparation = Preparation(clock.measure, *prepare)
     runner = ServiceRunner(
         settings,
         bindings(
@@ -137,7 +139,7 @@ async def run(
     sweeper = Sweeper(stores, sweeper_alarm, clock, patience(settings))
     # Not `consumer.assigned`: without Kafka the gateway still takes videos, and its outbox waits.
     await runner.run(
-        [preparation, consumer, relay, reminder, watch, sweeper], ready=[preparation.done]
+        [preparation, clock, consumer, relay, reminder, watch, sweeper], ready=[preparation.done]
     )
 
 

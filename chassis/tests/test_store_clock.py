@@ -1,0 +1,58 @@
+"""The store's clock decides, whatever the machine's says."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from tonearm_chassis import mongo
+from tonearm_chassis.clock import SystemClock
+from tonearm_chassis.errors import Outage
+from tonearm_chassis.store_clock import StoreClock
+from tonearm_chassis.testing.clock import FakeClock
+
+CLOSE = timedelta(seconds=5)
+
+
+class WrongClock(SystemClock):
+    """A machine's clock that somebody set an hour ahead."""
+
+    def now(self) -> datetime:
+        """Tell the wrong time."""
+        return super().now() + timedelta(hours=1)
+
+
+async def test_a_machine_that_is_an_hour_ahead_tells_the_time_of_the_store(
+    mongodb_uri: str,
+) -> None:
+    async with mongo.connect(mongodb_uri) as client:
+        clock = StoreClock(mongo.database(client, "gateway"), WrongClock())
+
+        await clock.measure()
+
+        assert abs(clock.now() - datetime.now(UTC)) < CLOSE
+        assert clock.now().microsecond % 1000 == 0
+
+
+async def test_a_clock_that_was_never_compared_is_that_of_the_machine(mongodb_uri: str) -> None:
+    machine = FakeClock()
+    async with mongo.connect(mongodb_uri) as client:
+        clock = StoreClock(mongo.database(client, "gateway"), machine)
+
+        await clock.sleep(3)
+
+        assert clock.now() == machine.now()
+        assert clock.monotonic() == machine.monotonic() == 3
+
+
+async def test_a_store_that_is_away_leaves_the_clock_as_it_was() -> None:
+    machine = FakeClock()
+    uri = "mongodb://127.0.0.1:1/?directConnection=true&serverSelectionTimeoutMS=50"
+    async with mongo.connect(uri) as client:
+        clock = StoreClock(mongo.database(client, "gateway"), machine)
+
+        with pytest.raises(Outage):
+            await clock.measure()
+
+        assert clock.now() == machine.now()
