@@ -104,7 +104,7 @@ class DocumentCollection:
         self._rows = database.server.rows_of(database.name, name)
 
     def _now(self) -> datetime:
-        return copied(self.database.server.clock())  # type: ignore[no-any-return]
+        return copied(self.database.server.clock())  # type: ignore[no-any-return] # it is what it was
 
     async def _ask(self, name: str, work: Callable[[], T]) -> T:
         async def effect() -> T:
@@ -148,7 +148,7 @@ class DocumentCollection:
     async def find_one(
         self,
         query: Mapping[str, Any] | None = None,
-        projection: object = None,  # noqa: ARG002
+        projection: object = None,  # noqa: ARG002 - as above
         *,
         sort: Any = None,
         **_: object,
@@ -313,7 +313,7 @@ class DocumentCollection:
             new = updated(rows[0], update, self._now(), inserting=False)
             old = copied(rows[0])
             self._keep(new, rows[0])
-            return copied(new) if return_document else old  # type: ignore[no-any-return]
+            return copied(new) if return_document else old  # type: ignore[no-any-return] # as above
 
         return await self._ask("find_one_and_update", work)
 
