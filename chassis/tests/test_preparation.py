@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from tonearm_chassis.errors import Outage
-from tonearm_chassis.preparation import Preparation
+from tonearm_chassis.preparation import Afterwards, Preparation
 
 
 class Store:
@@ -55,3 +55,31 @@ async def test_anything_but_an_outage_ends_the_service() -> None:
 
     with pytest.raises(ValueError, match="a bug"):
         await Preparation(broken).run(asyncio.Event())
+
+
+async def test_what_comes_afterwards_begins_when_the_preparation_is_done() -> None:
+    store, stopping, begun = Store(outages=1), asyncio.Event(), asyncio.Event()
+    preparation = Preparation(store.prepare)
+
+    async def background(_: asyncio.Event) -> None:
+        assert store.prepared == 1
+        begun.set()
+
+    afterwards = asyncio.create_task(Afterwards(preparation, background).run(stopping))
+    running = asyncio.create_task(preparation.run(stopping))
+
+    await asyncio.wait_for(begun.wait(), 5)
+    stopping.set()
+    await asyncio.gather(afterwards, running)
+
+
+async def test_what_comes_afterwards_never_begins_if_the_service_stops_before() -> None:
+    stopping, begun = asyncio.Event(), asyncio.Event()
+
+    async def background(_: asyncio.Event) -> None:
+        begun.set()
+
+    stopping.set()
+    await Afterwards(Preparation(), background).run(stopping)
+
+    assert not begun.is_set()

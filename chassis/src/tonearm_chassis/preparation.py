@@ -53,6 +53,28 @@ class Preparation:
         self.done.set()
 
 
+class Afterwards:
+    """A `Background` that begins once a preparation is done, because it builds on that."""
+
+    def __init__(
+        self, preparation: Preparation, background: Callable[[asyncio.Event], Awaitable[None]]
+    ) -> None:
+        """Call `background`, the `run` of another one, after `preparation`."""
+        self._preparation = preparation
+        self._background = background
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Wait, then run; stopping ends the waiting, too."""
+        waits = [asyncio.create_task(each.wait()) for each in (self._preparation.done, stopping)]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for each in waits:
+                each.cancel()
+        if self._preparation.done.is_set():
+            await self._background(stopping)
+
+
 def _say_what_is_missing(state: RetryCallState) -> None:
     cause = state.outcome.exception() if state.outcome else None
     log.warning("preparation_waits", cause=str(cause))

@@ -54,7 +54,7 @@ from tonearm_chassis.kafka_producer import KafkaEventProducer
 from tonearm_chassis.logs import configure_logs
 from tonearm_chassis.metrics import serve_metrics
 from tonearm_chassis.outbox import Outbox, Relay
-from tonearm_chassis.preparation import Preparation
+from tonearm_chassis.preparation import Afterwards, Preparation
 from tonearm_chassis.server import Binding, ServiceRunner
 from tonearm_chassis.settings import load_settings
 from tonearm_chassis.store_clock import StoreClock
@@ -138,9 +138,9 @@ async def run(
     )
     sweeper = Sweeper(stores, sweeper_alarm, clock, patience(settings))
     # Not `consumer.assigned`: without Kafka the gateway still takes videos, and its outbox waits.
-    await runner.run(
-        [preparation, clock, consumer, relay, reminder, watch, sweeper], ready=[preparation.done]
-    )
+    # What asks the clock waits until it is measured, or it would sweep by this machine's time.
+    timed = [Afterwards(preparation, each.run) for each in (consumer, reminder, sweeper)]
+    await runner.run([preparation, clock, relay, watch, *timed], ready=[preparation.done])
 
 
 def keeping(
