@@ -64,6 +64,8 @@ class Schedule(RuleBasedStateMachine):
         counts = {"gateway": gateways, "converter": converters, "notifier": notifiers}
         self.world = World(counts, skews, bugs)
         self._stack.callback(self.world.close)
+        while len(self.world.gateways()) < gateways:
+            self.world.step(0.0)
         self.upload(kind, 0, cut=0)
 
     def teardown(self) -> None:

@@ -47,6 +47,8 @@ from tonearm_chassis.dead_letters import DeadLetterLimit, DeadLetters
 from tonearm_chassis.errors import Outage
 from tonearm_chassis.events import EventHandler
 from tonearm_chassis.outbox import MongoOutbox, Relay
+from tonearm_chassis.preparation import Afterwards, Preparation
+from tonearm_chassis.store_clock import StoreClock
 
 from .bus import Consumer, SimulatedProducer, consume, watch_generation
 from .documents import DocumentDatabase, lost
@@ -149,8 +151,10 @@ class Gateway:
         """Put it together and start it."""
         self.site = site
         self.process = site.process
-        world, stopping, clock = site.world, asyncio.Event(), site.clock
+        world, stopping = site.world, asyncio.Event()
         database, alarm = site.database("gateway"), Alarm()
+        clock = StoreClock(database, site.clock)
+        self.preparation = Preparation(clock.measure)
         conversions = MongoConversionStore(database, REMIND_SECONDS)
         relay = Relay(conversions.outbox, site.producer)
         ledger = MongoVideoLedger(database)
@@ -170,13 +174,22 @@ class Gateway:
         self.download = DownloadAudio(self.get, stores.audio, clock)
         reminder = Reminder(conversions, relay, clock, REMIND_SECONDS)
         sweeper = sweep.Sweeper(stores, alarm, clock, PATIENCE)
-        for background in (relay, reminder, sweeper):
+        for background in (self.preparation, clock, relay):
             site.spawn(background.run(stopping))
-        apply = ApplyChange(conversions, relay, clock, RETENTION)
-        site.consume(
-            "gateway", gateway_service.worker.NewsWorker(apply), gateway_service.wire.SOURCE
-        )
+        for timed in (reminder.run, sweeper.run, self._consume):
+            site.spawn(Afterwards(self.preparation, timed).run(stopping))
+        self._apply = ApplyChange(conversions, relay, clock, RETENTION)
         site.spawn(watch_generation(world.bus, clock.sleep, reminder.rush))
+
+    async def _consume(self, _: asyncio.Event) -> None:
+        news = gateway_service.worker.NewsWorker(self._apply)
+        self.site.consume("gateway", news, gateway_service.wire.SOURCE)
+
+    @property
+    def takes_calls(self) -> bool:
+        """Tell whether clients reach it: it runs and is prepared."""
+        process = self.process
+        return process.is_alive and not process.is_stopped and self.preparation.done.is_set()
 
 
 class Converter:

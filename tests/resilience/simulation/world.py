@@ -35,7 +35,6 @@ GROUPS = {
 }
 # What services log when code of ours fails in a way that nobody foresaw.
 BUGS = frozenset({"conversion_crashed", "event_failed", "attempt_failed", "attempt_lost"})
-MAX_GATEWAY_SKEW_SECONDS = 7.5
 MAX_STEPS = 20_000
 # Longer than the longest chain of pauses that faults can leave behind.
 QUIET_SECONDS = 900.0
@@ -111,13 +110,12 @@ class World:
         if not task.cancelled() and (error := task.exception()):
             self.loop.failures.append(error)
 
-    def start(self, name: str) -> None:
+    def start(self, name: str, skew_seconds: float | None = None) -> None:
         """Start a process that does not run."""
         skew = self._skews[len(self.services) % len(self._skews)]
+        skew = skew if skew_seconds is None else skew_seconds
         service = name.partition("-")[0]
-        # Reminders are due by the gateways' own clocks, which NTP must therefore hold.
-        limit = MAX_GATEWAY_SKEW_SECONDS if service == "gateway" else abs(skew)
-        process = Process(name, min(max(skew, -limit), limit))
+        process = Process(name, skew)
         context = copy_context()
         context.run(PROCESS.set, process)
         self.services[name] = context.run(MAKERS[service], Site(self, process))
@@ -145,7 +143,7 @@ class World:
         return [
             each
             for each in self.services.values()
-            if isinstance(each, Gateway) and each.process.is_alive and not each.process.is_stopped
+            if isinstance(each, Gateway) and each.takes_calls
         ]
 
     # Clients.
@@ -304,6 +302,8 @@ class World:
     def settle(self) -> None:
         """Let everything come to rest; raise `NeverQuiet` if it does not."""
         self.heal()
+        while not self.gateways():
+            self.step(self.loop.now + 1.0)
         for upload in self.uploads:
             upload.seconds_a_piece = 0.0
             if not upload.answers and not upload.refusals:
