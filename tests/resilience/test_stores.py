@@ -113,8 +113,8 @@ async def test_a_full_scratch_disk_only_delays(rig: Rig, trial: Trial, disks: Di
         assert left == []
 
 
-async def test_a_full_store_refuses_uploads_in_so_many_words_and_recovers(
-    trial: Trial, disks: Disks
+async def test_a_store_that_was_full_loses_nothing_of_what_was_accepted(
+    rig: Rig, trial: Trial, disks: Disks
 ) -> None:
     if not disks.store:
         pytest.skip("only root may mount the small disk that this fills up")
@@ -122,6 +122,9 @@ async def test_a_full_store_refuses_uploads_in_so_many_words_and_recovers(
     with full(disks.store[0]):
         late = asyncio.create_task(trial.uploads(["clip.mp4", "short.mp4"]))
         await asyncio.sleep(FULL_SECONDS)
+    # WiredTiger panics when it cannot write its log. MongoDB ends then, for somebody to start it
+    # again; the embedded store stays, and answers nothing any more.
+    rig.kill("mongodb")
 
     conversions = before + await late
     assert await trial.ended(*conversions) == ["SUCCEEDED"] * 3
