@@ -56,13 +56,14 @@ class KafkaEventConsumer:
 
         Topics that are lost, be it these or those in `also_watched`, are created again within
         seconds. `on_replaced` is called, in the loop, whenever events may have been lost with
-        them or with a broker that was away: once the consumer takes part again. It may be called
-        for nothing, is called again after an `Outage`, and not at the first start.
+        them or with a broker that was away: once the consumer takes part again, and once at the
+        start, for what was lost while nobody looked. It may be called for nothing, and is called
+        again after an `Outage`.
         """
         self._access = access
         self._group = group
         self._reading = Reading(group, topics, also_watched)
-        self._interrupted = False
+        self._interrupted = True
         self._recovery = Recovery(on_replaced or _nothing)
         self._handler = handler
         self._dead_letters = dead_letters
