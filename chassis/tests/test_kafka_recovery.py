@@ -162,7 +162,7 @@ async def test_a_broker_that_was_away_and_kept_its_topics_is_a_reason_as_well(
         async with bus_on(access) as bus, begun(bus, Told()) as member:
             before = member.ids()
             broker.send_signal(signal.SIGSTOP)
-            await asyncio.sleep(4)  # longer than the patience: that is what away means
+            await asyncio.sleep(8)  # longer than the patience, also when it begins late
             broker.send_signal(signal.SIGCONT)
             started = time.monotonic()
             await member.told.until(1, seconds=BACK_SECONDS * 2)
