@@ -56,3 +56,22 @@ async def test_a_store_that_is_away_leaves_the_clock_as_it_was() -> None:
             await clock.measure()
 
         assert clock.now() == machine.now()
+
+
+async def test_an_answer_that_took_long_tells_nothing(mongodb_uri: str) -> None:
+    class Dozing(FakeClock):
+        """A machine that stood still while the store answered."""
+
+        def monotonic(self) -> float:
+            """Be later by three seconds each time."""
+            self.advance(3)
+            return super().monotonic()
+
+    machine = Dozing()
+    async with mongo.connect(mongodb_uri) as client:
+        clock = StoreClock(mongo.database(client, "gateway"), machine)
+
+        with pytest.raises(Outage):
+            await clock.measure()
+
+        assert clock.now() == machine.now()

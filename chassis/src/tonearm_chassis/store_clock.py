@@ -17,6 +17,7 @@ log = get_log(__name__)
 
 MEASURE_SECONDS = 10.0
 LARGE_SECONDS = 2.0
+SLOW_SECONDS = 2.0
 
 
 class StoreClock:
@@ -45,11 +46,14 @@ class StoreClock:
         await self._machine.sleep(seconds)
 
     async def measure(self) -> None:
-        """Compare the clocks. Raises `Outage`."""
-        asked = self._machine.now()
+        """Compare the clocks. Raises `Outage`, also if the answer took too long to be of use."""
+        asked, begin = self._machine.now(), self._machine.monotonic()
         with outages():
             answer = await self._database.command("hello")
         answered = self._machine.now()
+        if self._machine.monotonic() - begin > SLOW_SECONDS:
+            # A process that stood still in between would be wrong by half of that time.
+            raise Outage("mongodb: too slow to tell the time")
         told: datetime = answer["localTime"]
         # The server looked at its clock somewhere in between.
         ahead = told.replace(tzinfo=UTC) - (asked + (answered - asked) / 2)
