@@ -22,7 +22,7 @@ WORK_SECONDS = 3.0
 """How long a short conversion takes on a machine that is busy with tests."""
 WIPES = 3
 TIMES = 10
-LATEST = 200
+LATEST = 80
 
 
 @pytest.fixture
