@@ -15,7 +15,7 @@ from .media import Kind
 from .world import World, determined, request_id_of, upload_of
 
 NUMBERS = st.integers(0, 30)
-SECONDS = st.sampled_from([0.5, 1.0, 3.0, 8.0, 16.0])
+SECONDS = st.sampled_from([0.3, 1.0, 3.0, 9.0])
 HANGS = st.sampled_from([1.0, 4.0, 16.0, 45.0])
 BACKENDS = st.sampled_from(["store", "bus", "videos", "audio", "mail"])
 TROUBLES = st.sampled_from(["fails", "stops short"])

@@ -271,7 +271,7 @@ class Notifier:
             clock=clock,
         )
         sender = notifier_service.worker.Sender(
-            store, send, lease=lease, at_once=2, on_settled=relay.wake
+            store, send, lease=lease, at_once=2, on_settled=relay.wake, poll_seconds=3.0
         )
         request = RequestNotice(store, wake_sender=sender.wake, wake_relay=relay.wake)
         forget = ForgetConversion(store, wake_relay=relay.wake)
