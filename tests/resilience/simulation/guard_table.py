@@ -167,6 +167,14 @@ GUARDS = (
         f"{NOTIFIER}/adapters/mongo_deliveries.py",
         '                    "lease_until": {"$lte": now},\n',
         "",
+        SCENARIOS,
+    ),
+    Guard(
+        "heartbeat: of a mail",
+        f"{NOTIFIER}/use_cases.py",
+        "held = await self._store.renew(claimed, self.seconds)",
+        "held = True",
+        SCENARIOS,
     ),
     Guard(
         "heartbeat: the claim is renewed",

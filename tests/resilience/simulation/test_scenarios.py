@@ -253,6 +253,22 @@ def test_a_gateway_whose_clock_is_wrong_sweeps_no_live_upload_when_it_starts(wor
     assert upload.answers
 
 
+def test_a_mail_that_is_under_way_for_long_is_not_sent_by_another_notifier(world: World) -> None:
+    uploaded(world, Kind.SHORT)
+    while not (sending := [each for each in world.network.gates if each.name == "send"]):
+        assert world.loop.now < PATIENCE_SECONDS
+        world.step(world.loop.now + 1.0)
+    world.network.gates.remove(sending[0])  # it stays on its way
+
+    world.run(LEASE_SECONDS * 2)
+
+    assert not world.mails
+    assert not [each for each in world.network.gates if each.name == "send"]
+    world.network.gates.append(sending[0])
+    world.settle()
+    assert len(world.mails) == 1
+
+
 def test_a_request_whose_answer_was_lost_is_repeated_and_changes_nothing(world: World) -> None:
     key = uploaded(world, Kind.SHORT)
     for _ in range(60):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 import uuid
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
@@ -359,7 +360,8 @@ def determined(seed: int) -> Iterator[list[str]]:
             bugs.append(f"{event['event']}: {event.get('exc_info')!r}")
         raise structlog.DropEvent
 
-    logs = structlog.get_config()
+    logs, quiet = structlog.get_config(), logging.root.manager.disable
+    logging.disable()  # OpenTelemetry complains of how dead processes end
     structlog.configure(
         processors=[note], wrapper_class=structlog.BoundLogger, cache_logger_on_first_use=False
     )
@@ -369,6 +371,7 @@ def determined(seed: int) -> Iterator[list[str]]:
         uuid.__dict__["uuid4"] = before
         random.setstate(state)
         structlog.configure(**logs)
+        logging.disable(quiet)
 
 
 def upload_of(number: int, kind: Kind, seconds_a_piece: float = 0.0) -> Upload:
