@@ -38,7 +38,6 @@ OUTAGE = Answer(grpc.StatusCode.UNAVAILABLE, "UNAVAILABLE")
 FULL = Answer(grpc.StatusCode.UNAVAILABLE, "STORAGE_FULL")
 BUG = Answer(grpc.StatusCode.INTERNAL, "INTERNAL")
 DEADLINE = Answer(grpc.StatusCode.DEADLINE_EXCEEDED, "DEADLINE_EXCEEDED")
-CANCELLED = Answer(grpc.StatusCode.CANCELLED, "CANCELLED")
 MALFORMED = Answer(grpc.StatusCode.INVALID_ARGUMENT, "MALFORMED_REQUEST")
 
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -152,7 +151,8 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         except asyncio.CancelledError:
             # Letting it out of an aio handler leaves the call open and its client waiting
             # (grpc#29248); a status ends it.
-            await abort(context, CANCELLED, "the call was cancelled")
+            # Nobody hears it but a caller whose server stops, and who should ask another one.
+            await abort(context, OUTAGE, "the service is stopping; try again")
         except StorageFull:
             log.exception("storage_full")
             await abort(context, FULL, "the service has no room left; try again later")
