@@ -37,6 +37,7 @@ CODE_NAMES: dict[object, str] = {status.value[0]: status.name for status in grpc
 OUTAGE = Answer(grpc.StatusCode.UNAVAILABLE, "UNAVAILABLE")
 FULL = Answer(grpc.StatusCode.UNAVAILABLE, "STORAGE_FULL")
 BUG = Answer(grpc.StatusCode.INTERNAL, "INTERNAL")
+CANCELLED = Answer(grpc.StatusCode.CANCELLED, "CANCELLED")
 DEADLINE = Answer(grpc.StatusCode.DEADLINE_EXCEEDED, "DEADLINE_EXCEEDED")
 MALFORMED = Answer(grpc.StatusCode.INVALID_ARGUMENT, "MALFORMED_REQUEST")
 
@@ -51,13 +52,20 @@ class MalformedRequest(Exception):
 class CallInterceptor(grpc.aio.ServerInterceptor):
     """The one interceptor of a service; its order of duties is the order of the code below."""
 
-    def __init__(self, table: StatusTable, ready: asyncio.Event | None = None) -> None:
+    def __init__(
+        self,
+        table: StatusTable,
+        ready: asyncio.Event | None = None,
+        stopping: asyncio.Event | None = None,
+    ) -> None:
         """Answer the exceptions in `table` as it says, and all others without their text.
 
-        Until `ready` is set every call is answered with UNAVAILABLE.
+        Until `ready` is set every call is answered with UNAVAILABLE, and so is one that is cut off
+        after `stopping` was.
         """
         self._table = table
         self._ready = ready
+        self._stopping = stopping or asyncio.Event()
 
     async def intercept_service(
         self,
@@ -151,8 +159,9 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         except asyncio.CancelledError:
             # Letting it out of an aio handler leaves the call open and its client waiting
             # (grpc#29248); a status ends it.
-            # Nobody hears it but a caller whose server stops, and who should ask another one.
-            await abort(context, OUTAGE, "the service is stopping; try again")
+            if self._stopping.is_set():
+                await abort(context, OUTAGE, "the service is stopping; try again")
+            await abort(context, CANCELLED, "the call was cancelled")
         except StorageFull:
             log.exception("storage_full")
             await abort(context, FULL, "the service has no room left; try again later")

@@ -85,8 +85,9 @@ class ServiceRunner:
         self._settings = settings
         self._names = [binding.name for binding in bindings]
         self._ready = asyncio.Event()
+        self.stopping = asyncio.Event()
         self._server = grpc.aio.server(
-            interceptors=[CallInterceptor(table, self._ready)], options=OPTIONS
+            interceptors=[CallInterceptor(table, self._ready, self.stopping)], options=OPTIONS
         )
         self._health = health_aio.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
@@ -97,7 +98,6 @@ class ServiceRunner:
                 [*self._names, *also_reflected, "grpc.health.v1.Health", reflection.SERVICE_NAME],
                 self._server,
             )
-        self.stopping = asyncio.Event()
         self.started = asyncio.Event()
         """Set once the server listens; `port` is its port from then on."""
         self.port = 0
