@@ -251,7 +251,9 @@ class InMemoryClaimStore:
     async def held(self, audio_ids: Collection[AudioId]) -> set[AudioId]:
         self._fail()
         running = [record for record in self._records.values() if not record.over]
-        return {name for record in running for name in record.left_behind} & set(audio_ids)
+        held = {name for record in running for name in record.left_behind}
+        held |= {record.kept for record in self._records.values() if record.kept}
+        return held & set(audio_ids)
 
     def outcome(self, conversion_id: ConversionId) -> Outcome | None:
         return self._records[conversion_id].outcome

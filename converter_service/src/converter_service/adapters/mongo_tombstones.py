@@ -38,7 +38,7 @@ class MongoTombstoneStore:
     async def prepare(self) -> None:
         """Create the indexes. Raises `Outage`."""
         with outages():
-            for field in ("unsettled", "end_time"):
+            for field in ("unsettled", "end_time", "outcome.stored.audio_id"):
                 await self._collection.create_index(field, name=field, sparse=True)
 
     async def call_off(self, conversion_id: ConversionId, ending: Ending) -> None:
@@ -117,12 +117,25 @@ class MongoTombstoneStore:
         ]
 
     async def held(self, audio_ids: Collection[AudioId]) -> set[AudioId]:
-        """Find what running claims have named."""
+        """Find what running claims have named, and what has become an outcome since."""
+        asked = list(audio_ids)
         with outages():
             found = await self._collection.find(
-                {"state": RUNNING, "left_behind": {"$in": list(audio_ids)}}, {"left_behind": 1}
+                {
+                    "$or": [
+                        {"state": RUNNING, "left_behind": {"$in": asked}},
+                        {"outcome.stored.audio_id": {"$in": asked}},
+                    ]
+                },
+                {"left_behind": 1, "outcome.stored": 1, "state": 1},
             ).to_list()
-        return {AudioId(name) for each in found for name in each["left_behind"]} & set(audio_ids)
+        names = {
+            AudioId(name)
+            for each in found
+            if each["state"] == RUNNING
+            for name in each["left_behind"]
+        }
+        return (names | {kept for each in found if (kept := _kept(each))}) & set(audio_ids)
 
 
 def _called_off(stored: Document) -> CalledOff:

@@ -146,5 +146,8 @@ class TombstoneStore(Protocol):
         ...
 
     async def held(self, audio_ids: Collection[AudioId]) -> set[AudioId]:
-        """Tell which audio may be on its way into the store, because a running claim named it."""
+        """Tell which audio must stay although it was seen half stored.
+
+        A running claim named it and may be storing it; or it is whole by now, and an outcome.
+        """
         ...
