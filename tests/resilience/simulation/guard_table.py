@@ -264,9 +264,24 @@ GUARDS = (
         "",
     ),
     Guard(
-        "sweeper: orphan audio",
+        "sweeper: half stored audio",
         f"{CONVERTER}/use_cases/housekeeping.py",
         "        await self._remove_fragments(until)\n",
         "",
+        SCENARIOS,
+    ),
+    Guard(
+        "sweeper: stray audio",
+        f"{CONVERTER}/use_cases/housekeeping.py",
+        "        await self._remove_files(since, until)\n",
+        "",
+        SCENARIOS,
+    ),
+    Guard(
+        "sweeper: audio that is wanted stays",
+        f"{CONVERTER}/adapters/mongo_tombstones.py",
+        '                        {"outcome.stored.audio_id": {"$in": asked}},\n',
+        "",
+        "converter_service/tests/test_tombstones.py",
     ),
 )

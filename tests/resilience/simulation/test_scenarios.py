@@ -269,6 +269,40 @@ def test_a_mail_that_is_under_way_for_long_is_not_sent_by_another_notifier(world
     assert len(world.mails) == 1
 
 
+@pytest.mark.parametrize("step", ["audio.write", "audio.commit"])
+def test_what_a_dead_worker_stores_too_late_is_swept(world: World, step: str) -> None:
+    uploaded(world, Kind.SHORT)
+    while not (storing := [each for each in world.network.gates if each.name == step]):
+        assert world.loop.now < PATIENCE_SECONDS
+        world.step(world.loop.now + 1.0)
+    world.network.gates.remove(storing[0])  # it stays on its way
+    world.kill(storing[0].process, take_requests=True)
+    world.run(LEASE_SECONDS + 10.0)
+
+    world.network.gates.append(storing[0])
+    world.run(1.0)
+
+    assert len(world.audio.pieces) == 2
+    world.settle()
+
+
+@pytest.mark.parametrize("wish", ["cancel", "delete"])
+def test_a_worker_that_is_not_told_sees_by_itself_that_it_was_called_off(
+    world: World, wish: str
+) -> None:
+    key = uploaded(world, Kind.LONG)
+    holder = worker(world)
+    deaf = [each for each in world.bus.consumers if each.process is holder]
+    world.bus.consumers = [each for each in world.bus.consumers if each not in deaf]
+
+    getattr(world, wish)(world.gateways()[0], key)
+    world.run(2.0)
+
+    assert not world.trouble.workers()
+    world.bus.consumers += deaf
+    world.settle()
+
+
 def test_a_request_whose_answer_was_lost_is_repeated_and_changes_nothing(world: World) -> None:
     key = uploaded(world, Kind.SHORT)
     for _ in range(60):
