@@ -13,6 +13,9 @@ from functools import partial
 from .batch import BATCH, Batch, run_batch
 
 
+REPORT = 10_000
+
+
 def batches(first: int, schedules: int, processes: int, *, shrink: bool) -> Iterator[Batch]:
     """Run batches from seed `first` on, until there are enough schedules."""
     seeds = range(first, first + -(-schedules // BATCH))
@@ -35,6 +38,8 @@ def main(arguments: list[str]) -> int:
     begun, done = time.monotonic(), 0
     for batch in batches(given.seed, given.schedules, given.processes, shrink=not given.no_shrink):
         done += batch.schedules
+        if done // REPORT > (done - batch.schedules) // REPORT:
+            print(f"... {done} schedules", file=sys.stderr, flush=True)
         if batch.failure:
             print(batch.failure)
             print(f"SIMULATION schedules={done} broken=1 seed={batch.seed} cause={batch.cause}")

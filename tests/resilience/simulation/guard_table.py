@@ -100,9 +100,10 @@ GUARDS = (
     ),
     Guard(
         "dedupe: one delivery a conversion",
-        f"{NOTIFIER}/domain.py",
-        "return delivery_key(self.conversion_id)",
-        "return delivery_key(self.conversion_id) + str(id(self))",
+        f"{NOTIFIER}/adapters/mongo_deliveries.py",
+        'return _delivery(await self._collection.find_one({"_id": notice.key}))',
+        'await self._collection.replace_one({"_id": notice.key}, new)',
+        SCENARIOS,
         is_quick=True,
     ),
     Guard(

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from tonearm_chassis.envelope import Envelope
+
 from .bus import Message
 from .gates import Fate
 from .loop import Process
@@ -265,6 +267,25 @@ def test_a_mail_that_is_under_way_for_long_is_not_sent_by_another_notifier(world
     assert not world.mails
     assert not [each for each in world.network.gates if each.name == "send"]
     world.network.gates.append(sending[0])
+    world.settle()
+    assert len(world.mails) == 1
+
+
+def test_messages_that_come_ten_times_make_one_mp3_and_one_mail(world: World) -> None:
+    put_once = world.bus.put
+
+    def put(topic: str, envelope: Envelope) -> None:
+        for _ in range(10):
+            put_once(topic, envelope)
+
+    world.bus.put = put  # type: ignore[method-assign] # it is this world's own
+    key = uploaded(world, Kind.SHORT)
+
+    world.run(REMIND_SECONDS * 2)
+
+    assert row(world, key)["state"] == "SUCCEEDED"
+    assert len(world.mails) == 1
+    assert len(world.audio.files) == 1
     world.settle()
     assert len(world.mails) == 1
 
