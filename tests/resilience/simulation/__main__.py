@@ -12,7 +12,6 @@ from functools import partial
 # Not here: processes that are spawned know no `__main__` of a package.
 from .batch import BATCH, Batch, run_batch
 
-
 REPORT = 10_000
 
 
