@@ -53,6 +53,12 @@ RULES = (
         mistakes.reads_clock,
     ),
     Rule(
+        "clock-at-import",
+        "ask for the time where it is used, or write down a moment: a suite may run for an hour",
+        _everywhere,
+        mistakes.reads_clock_at_import,
+    ),
+    Rule(
         "log-event",
         'log a constant name and fields: log.info("conversion_finished", conversion_id=...)',
         lambda module: module.is_source,

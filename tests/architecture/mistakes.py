@@ -101,6 +101,20 @@ def reads_clock(module: Module) -> Lines:
             yield line
 
 
+def reads_clock_at_import(module: Module) -> Lines:
+    """Find what asks for the time when the module is loaded: it is stale when a test uses it."""
+    inside = {
+        id(node)
+        for function in ast.walk(module.tree)
+        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+        for statement in (function.body if isinstance(function.body, list) else [function.body])
+        for node in ast.walk(statement)
+    }
+    for node, owner, name in _calls(module):
+        if (owner, name) in CLOCK_CALLS and id(node) not in inside:
+            yield node.lineno
+
+
 def composes_log_event(module: Module) -> Lines:
     """Find log lines whose event is not a constant name."""
     for node, owner, name in _calls(module):
