@@ -98,7 +98,7 @@ async def workers(
         await mongodb.drop_database(name)
     content = media.make("tone.mp4", "-c:v", "mpeg4", "-c:a", "aac").read_bytes()
     here, there = (Worker(mongodb, tmp_path / name, content) for name in ("here", "there"))
-    yield here, there, order(video=content)
+    yield here, there, order(video=content, bitrate_kbps=128)
     for worker in (here, there):
         await worker.desk.stop(order().conversion_id)
         worker.workshop.close()

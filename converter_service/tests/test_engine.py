@@ -20,9 +20,9 @@ from converter_fakes import (
 from converter_media import SECONDS, MediaMaker
 
 from converter_service.adapters.ffmpeg import FfmpegEngine
-from converter_service.adapters.lame_tag import LameTag, read_lame_tag
 from converter_service.adapters.scratch import ScratchWorkshop
 from converter_service.domain import SILENCE_DBFS, Claim, Failed, FailureReason, Outcome, Succeeded
+from converter_service.engine.lame_tag import LameTag, read_lame_tag
 from converter_service.use_cases.convert_video import ConvertVideo, Equipment
 from converter_service.use_cases.suspicion import Suspicion
 from tonearm_chassis.clock import SystemClock
@@ -163,7 +163,7 @@ async def test_the_mp3_plays_exactly_as_many_samples_as_the_source(
     tag = read_lame_tag(mp3)
     assert tag.samples == SECONDS * 44_100 == outcome.seconds * outcome.sample_rate_hz
     # LAME's encoder delay, before the 529 samples that every decoder adds.
-    assert tag == LameTag(44_100, 1, tag.frames, 576, tag.padding_samples)
+    assert tag == LameTag(44_100, 1, 1152, tag.frames, 576, tag.padding_samples)
     assert tag.frames * 1152 - 576 - tag.padding_samples == SECONDS * 44_100
     assert count_frames(mp3) == tag.frames
 

@@ -37,12 +37,16 @@ def stub(directory: Path, script: str, sample: str = WORKS) -> str:
 
 
 async def encode(
-    engine: FfmpegEngine, directory: Path, progress: Progress = lambda _: None
+    engine: FfmpegEngine,
+    directory: Path,
+    progress: Progress = lambda _: None,
+    *,
+    bitrate_kbps: int = 128,
 ) -> None:
     await engine.encode(
         directory / "video",
         directory / "audio.mp3",
-        bitrate_kbps=0,
+        bitrate_kbps=bitrate_kbps,
         seconds=1,
         progress=progress,
     )
@@ -116,6 +120,24 @@ async def test_one_that_crashes_is_the_engines_failure(tmp_path: Path) -> None:
 
     with pytest.raises(EngineFailure):
         await encode(engine, tmp_path)
+
+
+@pytest.mark.parametrize("script", ["kill -SEGV $$", "kill -KILL $$"])
+async def test_a_decoder_that_crashes_is_the_engines_failure(tmp_path: Path, script: str) -> None:
+    engine = FfmpegEngine(stub(tmp_path, script), IMPATIENT)
+
+    with pytest.raises(EngineFailure):
+        await encode(engine, tmp_path, bitrate_kbps=0)
+
+
+async def test_a_decoder_and_encoders_that_hang_are_killed_with_the_group(tmp_path: Path) -> None:
+    pids = tmp_path / "pids"
+    engine = FfmpegEngine(stub(tmp_path, f"echo $$ $PPID >> {pids}; sleep 600"), IMPATIENT)
+
+    with pytest.raises(ConversionTimedOut):
+        await encode(engine, tmp_path, bitrate_kbps=0)
+
+    assert await are_gone(pids)
 
 
 async def test_one_that_claims_success_without_a_report_is_not_believed(tmp_path: Path) -> None:
@@ -215,7 +237,7 @@ async def test_memory_and_files_of_a_child_are_limited(tmp_path: Path) -> None:
 
     assert seen.split()[0] == b"292968"  # KiB
     assert seen.split()[1] in (b"976", b"1953")  # KiB, or blocks of 512 bytes in POSIX mode
-    assert seen.split()[2:] == [b"64", b"0"]
+    assert seen.split()[2:] == [b"256", b"0"]
 
 
 def test_the_configured_program_comes_first() -> None:

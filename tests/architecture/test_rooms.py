@@ -20,9 +20,9 @@ ROOMS = {
     "rpc": "the servicers and the table of statuses",
     "adapters": "one file per outside thing",
 }
-# Where a service has them: what consumes events, the names of its metrics, schema migrations, and
-# what the notifier's mails say.
-FURTHER_ROOMS = {"worker", "metrics", "migrations", "letter"}
+# Where a service has them: what consumes events, the names of its metrics, schema migrations,
+# what the notifier's mails say, and the converter's library that makes audio.
+FURTHER_ROOMS = {"worker", "metrics", "migrations", "letter", "engine"}
 
 services = pytest.mark.parametrize("service", SERVICES, ids=lambda service: service.directory)
 

@@ -129,7 +129,8 @@ async def main() -> None:
     client = mongo.connect(settings.mongodb_uri.get_secret_value())
     bus = KafkaEventProducer(settings.kafka(), (wire.EVENTS_TOPIC, wire.DEAD_LETTERS_TOPIC))
     producer = failpoints.around(bus, "converter.producer")
-    engine = FfmpegEngine(find_ffmpeg(settings.ffmpeg), Patience())
+    program, encoders = find_ffmpeg(settings.ffmpeg), settings.encoders or _cores()
+    engine = FfmpegEngine(program, Patience(), encoders=encoders)
     log.info("engine_found", engine=engine.name)
     scratch = settings.scratch_directory or Path(tempfile.gettempdir()) / "tonearm-converter"
     with closing(ScratchWorkshop(scratch)) as workshop:
@@ -194,7 +195,7 @@ def _put_together(around: Surroundings) -> Parts:
             limits=AttemptLimits(losses=settings.max_losses, outages=settings.max_outages),
         )
     )
-    slots = settings.slots or len(os.sched_getaffinity(0))
+    slots = settings.slots or _cores()
     desk = Desk(claims, convert, suspicion, slots=slots)
     steps = (claims.prepare, tombstones.prepare, audio.prepare, outbox.prepare)
     return Parts(
@@ -203,6 +204,10 @@ def _put_together(around: Surroundings) -> Parts:
         conversions=Conversions(desk, relay, steps),
         housekeeping=Housekeeping(clock, tombstones, audio, _retention(settings)),
     )
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0))
 
 
 def _retention(settings: Settings) -> Retention:

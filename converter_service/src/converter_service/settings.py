@@ -22,6 +22,9 @@ class Settings(KafkaSettings):
     slots: int = Field(
         0, ge=0, description="conversions at a time; 0: as many as there are processor cores"
     )
+    encoders: int = Field(
+        0, ge=0, description="encoders at a time for one conversion; 0: as many as there are cores"
+    )
     lease_seconds: float = Field(
         15.0, ge=1, description="how long after a worker's death another takes over"
     )

@@ -31,7 +31,7 @@ class Limits:
     seconds: float
     memory_bytes: int = 4 * 1024**3
     file_bytes: int = 8 * 1024**3
-    open_files: int = 64
+    open_files: int = 256
 
     def arguments(self) -> list[str]:
         """Write the limits for `confine`; CPU time is bounded by wall time on all cores."""

@@ -1,4 +1,4 @@
-"""The engine: ffmpeg and a PyAV probe as confined child processes."""
+"""The engine in confined child processes: a PyAV probe, the parallel encoder, ffmpeg."""
 
 from __future__ import annotations
 
@@ -14,10 +14,8 @@ from pathlib import Path
 import imageio_ffmpeg
 
 from converter_service.adapters.child import LINE_BYTES, Child, Limits, run_child
-from converter_service.adapters.demuxers import DEMUXERS
 from converter_service.adapters.disk import disk_errors
 from converter_service.adapters.ffmpeg_log import found_disk_full, read_report
-from converter_service.adapters.lame_tag import read_lame_tag
 from converter_service.adapters.levels import Meter
 from converter_service.adapters.sample import SECONDS as SAMPLE_SECONDS
 from converter_service.adapters.sample import write_sample
@@ -29,6 +27,10 @@ from converter_service.domain import (
     SourceAudio,
     UnreadableVideo,
 )
+from converter_service.engine.demuxers import DEMUXERS
+from converter_service.engine.encode import INPUT_OUTPUT, SOFTWARE
+from converter_service.engine.lame_tag import LameTag, read_lame_tag
+from converter_service.engine.mpeg_audio import MalformedStream
 from converter_service.ports import Progress
 from tonearm_chassis.errors import StorageFull
 from tonearm_chassis.logs import get_log
@@ -36,6 +38,7 @@ from tonearm_chassis.logs import get_log
 log = get_log(__name__)
 
 PIECE_BYTES = 256 * 1024
+QUALITY = 2
 PROBE_BYTES = 64 * 1024
 # A disk that reads 20 MB/s is the slowest worth waiting for.
 PROBE_BYTES_A_SECOND = 20_000_000
@@ -77,10 +80,11 @@ def describe_ffmpeg(program: str) -> str:
 class FfmpegEngine:
     """An `Engine` over the ffmpeg program."""
 
-    def __init__(self, program: str, patience: Patience) -> None:
-        """Use `program`, an absolute path; asks it for its version."""
+    def __init__(self, program: str, patience: Patience, *, encoders: int = 1) -> None:
+        """Use `program`, an absolute path, and so many `encoders` at once; asks for its version."""
         self._program = program
         self._patience = patience
+        self._encoders = encoders
         self._name = describe_ffmpeg(program)
 
     @property
@@ -116,20 +120,33 @@ class FfmpegEngine:
         self, source: Path, target: Path, *, bitrate_kbps: int, seconds: float, progress: Progress
     ) -> EncodeReport:
         """Encode the first audio track into a new MP3 file."""
-        arguments = encode_arguments(source, target, bitrate_kbps)
-        status, report = await self._encode(arguments, target.parent, seconds, progress)
+        command = self._encode_command(source, target, bitrate_kbps, seconds)
+        status, report = await self._encode(command, target.parent, seconds, progress)
         if status == 0 and report:
             return report
-        if status > 0 and (report is None or report.decoded_samples == 0):
-            await self._prove(target.parent)
+        is_decoders = status > 0 and status not in (SOFTWARE, INPUT_OUTPUT)
+        if is_decoders and (report is None or report.decoded_samples == 0):
+            await self._prove(target.parent, bitrate_kbps)
             raise UnreadableVideo
         raise EngineFailure(f"ffmpeg ended with {status}")
 
+    def _encode_command(
+        self, source: Path, target: Path, bitrate_kbps: int, seconds: float
+    ) -> list[str]:
+        """Encode variable bit rate in parallel; the constant one carries its reservoir along."""
+        if bitrate_kbps:
+            return [self._program, *encode_arguments(source, target, bitrate_kbps)]
+        return [
+            *(sys.executable, "-P", "-m", "converter_service.engine.encode"),
+            *(self._program, str(source), str(target), "--quality", str(QUALITY)),
+            *("--workers", str(self._encoders), "--expected-seconds", str(seconds)),
+        ]
+
     async def _encode(
-        self, arguments: list[str], directory: Path, seconds: float, progress: Progress
+        self, command: list[str], directory: Path, seconds: float, progress: Progress
     ) -> tuple[int, EncodeReport | None]:
         async with run_child(
-            [self._program, *arguments],
+            command,
             self._patience.limits(seconds),
             stall_seconds=self._patience.stall_seconds,
             cwd=directory,
@@ -143,7 +160,7 @@ class FfmpegEngine:
             log.warning("encode_failed", status=status, errors=list(child.errors)[-5:])
         return status, report
 
-    async def _prove(self, directory: Path) -> None:
+    async def _prove(self, directory: Path, bitrate_kbps: int = 0) -> None:
         """Convert a sample before a video is called unreadable.
 
         An engine that a deploy broke refuses every video; what it says then is no outcome. Raises
@@ -154,14 +171,15 @@ class FfmpegEngine:
             await asyncio.to_thread(write_sample, sample)
         status, _ = await self._probe(sample)
         if status == 0:
-            arguments = encode_arguments(sample, directory / "sample.mp3", 0)
-            status, _ = await self._encode(arguments, directory, SAMPLE_SECONDS, _ignore)
+            made = directory / "sample.mp3"
+            command = self._encode_command(sample, made, bitrate_kbps, SAMPLE_SECONDS)
+            status, _ = await self._encode(command, directory, SAMPLE_SECONDS, _ignore)
         if status != 0:
             raise EngineFailure(f"not even a sample is converted: {status}")
 
     async def decode(self, audio: Path, *, seconds: float) -> DecodedAudio:
         """Decode an MP3 from end to end and measure it."""
-        tag = await asyncio.to_thread(read_lame_tag, audio)
+        tag = await asyncio.to_thread(_read_tag, audio)
         meter = Meter(tag.sample_rate_hz, tag.channels)
         async with run_child(
             [self._program, *decode_arguments(audio)],
@@ -181,14 +199,13 @@ class FfmpegEngine:
 
 def encode_arguments(source: Path, target: Path, bitrate_kbps: int) -> list[str]:
     """Write ffmpeg's arguments; it chooses the nearest rate and layout that MP3 has by itself."""
-    quality = ("-b:a", f"{bitrate_kbps}k") if bitrate_kbps else ("-q:a", "2")
     return [
         *COMMON,
         *("-loglevel", "verbose", "-nostats", "-progress", "pipe:1", "-stats_period", "0.5"),
         *("-format_whitelist", ",".join(DEMUXERS), "-threads", "1", "-max_error_rate", "1"),
         *("-i", f"file:{source}", "-map", "0:a:0", "-vn", "-sn", "-dn"),
         *("-map_metadata", "-1", "-map_chapters", "-1"),
-        *("-c:a", "libmp3lame", *quality, "-f", "mp3", "-y", f"file:{target}"),
+        *("-c:a", "libmp3lame", "-b:a", f"{bitrate_kbps}k", "-f", "mp3", "-y", f"file:{target}"),
     ]
 
 
@@ -199,6 +216,13 @@ def decode_arguments(audio: Path) -> list[str]:
         *("-xerror", "-f", "mp3", "-i", f"file:{audio}", "-map", "0:a:0"),
         *("-c:a", "pcm_s16le", "-f", "s16le", "pipe:1"),
     ]
+
+
+def _read_tag(audio: Path) -> LameTag:
+    try:
+        return read_lame_tag(audio)
+    except MalformedStream as error:
+        raise EngineFailure("the MP3 has no LAME tag") from error
 
 
 def _source_audio(answer: dict[str, object]) -> SourceAudio:

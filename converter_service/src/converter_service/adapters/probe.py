@@ -17,8 +17,8 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.stream import Stream
 
-from converter_service.adapters.demuxers import DEMUXERS
 from converter_service.adapters.structure import lacks_bytes
+from converter_service.engine.demuxers import DEMUXERS
 
 # Whose word on the track's or the file's length comes from tables or headers. MPEG-TS, MPEG-PS,
 # Ogg and ADTS have none: what is reported for them was measured on what is there.
