@@ -6,17 +6,19 @@ import asyncio
 import json
 import re
 import shutil
-import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import imageio_ffmpeg
 
+from converter_service.adapters.cage.shape import FULL, Cage
 from converter_service.adapters.child import LINE_BYTES, Child, Limits, run_child
+from converter_service.adapters.decoders import DECODERS
 from converter_service.adapters.demuxers import DEMUXERS
 from converter_service.adapters.disk import disk_errors
-from converter_service.adapters.ffmpeg_log import found_disk_full, read_report
+from converter_service.adapters.ffmpeg_log import found_disk_full, found_too_large, read_report
+from converter_service.adapters.ffmpeg_version import describe_ffmpeg
 from converter_service.adapters.lame_tag import read_lame_tag
 from converter_service.adapters.levels import Meter
 from converter_service.adapters.sample import SECONDS as SAMPLE_SECONDS
@@ -39,9 +41,14 @@ PIECE_BYTES = 256 * 1024
 PROBE_BYTES = 64 * 1024
 # A disk that reads 20 MB/s is the slowest worth waiting for.
 PROBE_BYTES_A_SECOND = 20_000_000
-VERSION = re.compile(r"ffmpeg version n?(\d+(?:\.\d+)*|\S+)")
 OUT_TIME = re.compile(rb"out_time_us=(\d+)")
-COMMON = ("-nostdin", "-hide_banner", "-protocol_whitelist", "file")
+# No block of a sound file is larger; a header may claim anything.
+MAX_BLOCK_BYTES = 256 * 1024**2
+COMMON = ("-nostdin", "-hide_banner", "-max_alloc", str(MAX_BLOCK_BYTES))
+# MP3 has 320 kbit/s at most. What the packets carry may be exceeded by less than a minute: more
+# fails anyway, and is not worth its place on the disk.
+MP3_BYTES_A_SECOND = 40_000
+SPARE_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +61,10 @@ class Patience:
 
     def limits(self, audio_seconds: float) -> Limits:
         """Bound a run over so much audio."""
-        return Limits(self.least_seconds + self.seconds_a_second * audio_seconds)
+        return Limits(
+            self.least_seconds + self.seconds_a_second * audio_seconds,
+            file_bytes=int((audio_seconds + SPARE_SECONDS) * MP3_BYTES_A_SECOND),
+        )
 
 
 def find_ffmpeg(configured: str) -> str:
@@ -62,26 +72,15 @@ def find_ffmpeg(configured: str) -> str:
     return configured or shutil.which("ffmpeg") or imageio_ffmpeg.get_ffmpeg_exe()
 
 
-def describe_ffmpeg(program: str) -> str:
-    """Ask the program for its version; blocks. Raises `EngineFailure` if it does not answer."""
-    try:
-        answer = subprocess.run(
-            [program, "-version"], capture_output=True, text=True, timeout=20, check=True
-        ).stdout
-    except (OSError, subprocess.SubprocessError) as error:
-        raise EngineFailure(f"{program} -version: {error}") from error
-    found = VERSION.match(answer)
-    return f"ffmpeg {found[1]}" if found else "ffmpeg"
-
-
 class FfmpegEngine:
     """An `Engine` over the ffmpeg program."""
 
-    def __init__(self, program: str, patience: Patience) -> None:
-        """Use `program`, an absolute path; asks it for its version."""
+    def __init__(self, program: str, patience: Patience, cage: Cage = FULL) -> None:
+        """Use `program`, an absolute path, in this cage; asks it for its version."""
         self._program = program
         self._patience = patience
-        self._name = describe_ffmpeg(program)
+        self._cage = cage.with_program(Path(program))
+        self._name = describe_ffmpeg(program, self._cage)
 
     @property
     def name(self) -> str:
@@ -103,7 +102,11 @@ class FfmpegEngine:
         seconds = self._patience.least_seconds + size / PROBE_BYTES_A_SECOND
         answer = b""
         async with run_child(
-            argv, Limits(seconds, file_bytes=0), stall_seconds=seconds, cwd=source.parent
+            argv,
+            Limits(seconds, file_bytes=0),
+            stall_seconds=seconds,
+            cwd=source.parent,
+            cage=self._cage.reading(source),
         ) as child:
             while len(answer) < PROBE_BYTES and (piece := await child.read(PROBE_BYTES)):
                 answer += piece
@@ -116,8 +119,7 @@ class FfmpegEngine:
         self, source: Path, target: Path, *, bitrate_kbps: int, seconds: float, progress: Progress
     ) -> EncodeReport:
         """Encode the first audio track into a new MP3 file."""
-        arguments = encode_arguments(source, target, bitrate_kbps)
-        status, report = await self._encode(arguments, target.parent, seconds, progress)
+        status, report = await self._encode(source, target, bitrate_kbps, seconds, progress)
         if status == 0 and report:
             return report
         if status > 0 and (report is None or report.decoded_samples == 0):
@@ -126,18 +128,21 @@ class FfmpegEngine:
         raise EngineFailure(f"ffmpeg ended with {status}")
 
     async def _encode(
-        self, arguments: list[str], directory: Path, seconds: float, progress: Progress
+        self, source: Path, target: Path, bitrate_kbps: int, seconds: float, progress: Progress
     ) -> tuple[int, EncodeReport | None]:
         async with run_child(
-            [self._program, *arguments],
+            [self._program, *encode_arguments(source, target, bitrate_kbps)],
             self._patience.limits(seconds),
             stall_seconds=self._patience.stall_seconds,
-            cwd=directory,
+            cwd=target.parent,
+            cage=self._cage.reading(source),
         ) as child:
             await _follow(child, progress)
             status = await child.exit_status()
         if found_disk_full(child.errors):
             raise StorageFull("scratch: ffmpeg found the disk full")
+        if found_too_large(child.errors):  # it unpacks to more than its packets say
+            raise UnreadableVideo
         report = read_report(child.errors)
         if status != 0 or report is None:
             log.warning("encode_failed", status=status, errors=list(child.errors)[-5:])
@@ -154,8 +159,8 @@ class FfmpegEngine:
             await asyncio.to_thread(write_sample, sample)
         status, _ = await self._probe(sample)
         if status == 0:
-            arguments = encode_arguments(sample, directory / "sample.mp3", 0)
-            status, _ = await self._encode(arguments, directory, SAMPLE_SECONDS, _ignore)
+            target = directory / "sample.mp3"
+            status, _ = await self._encode(sample, target, 0, SAMPLE_SECONDS, _ignore)
         if status != 0:
             raise EngineFailure(f"not even a sample is converted: {status}")
 
@@ -168,6 +173,7 @@ class FfmpegEngine:
             self._patience.limits(seconds),
             stall_seconds=self._patience.stall_seconds,
             cwd=audio.parent,
+            cage=self._cage,
         ) as child:
             while piece := await child.read(PIECE_BYTES):
                 meter.add(piece)
@@ -183,9 +189,10 @@ def encode_arguments(source: Path, target: Path, bitrate_kbps: int) -> list[str]
     """Write ffmpeg's arguments; it chooses the nearest rate and layout that MP3 has by itself."""
     quality = ("-b:a", f"{bitrate_kbps}k") if bitrate_kbps else ("-q:a", "2")
     return [
-        *COMMON,
+        *(*COMMON, "-protocol_whitelist", "file"),
         *("-loglevel", "verbose", "-nostats", "-progress", "pipe:1", "-stats_period", "0.5"),
-        *("-format_whitelist", ",".join(DEMUXERS), "-threads", "1", "-max_error_rate", "1"),
+        *("-format_whitelist", ",".join(DEMUXERS), "-codec_whitelist", ",".join(DECODERS)),
+        *("-threads", "1", "-max_error_rate", "1"),
         *("-i", f"file:{source}", "-map", "0:a:0", "-vn", "-sn", "-dn"),
         *("-map_metadata", "-1", "-map_chapters", "-1"),
         *("-c:a", "libmp3lame", *quality, "-f", "mp3", "-y", f"file:{target}"),
@@ -195,8 +202,18 @@ def encode_arguments(source: Path, target: Path, bitrate_kbps: int) -> list[str]
 def decode_arguments(audio: Path) -> list[str]:
     """Write ffmpeg's arguments for decoding an MP3 to 16-bit PCM on stdout."""
     return [
-        *("-nostdin", "-hide_banner", "-protocol_whitelist", "file,pipe", "-loglevel", "error"),
-        *("-xerror", "-f", "mp3", "-i", f"file:{audio}", "-map", "0:a:0"),
+        *(*COMMON, "-protocol_whitelist", "file,pipe", "-loglevel", "error"),
+        *(
+            "-xerror",
+            "-codec_whitelist",
+            "mp3,mp3float",
+            "-f",
+            "mp3",
+            "-i",
+            f"file:{audio}",
+            "-map",
+            "0:a:0",
+        ),
         *("-c:a", "pcm_s16le", "-f", "s16le", "pipe:1"),
     ]
 

@@ -17,6 +17,7 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.stream import Stream
 
+from converter_service.adapters.decoders import DECODERS
 from converter_service.adapters.demuxers import DEMUXERS
 from converter_service.adapters.structure import lacks_bytes
 
@@ -47,7 +48,11 @@ def main(path: Path) -> dict[str, object]:
         try:
             container = av.open(
                 str(path),
-                options={"format_whitelist": ",".join(DEMUXERS), "protocol_whitelist": "file"},
+                options={
+                    "format_whitelist": ",".join(DEMUXERS),
+                    "codec_whitelist": ",".join(DECODERS),
+                    "protocol_whitelist": "file",
+                },
                 metadata_errors="replace",
             )
         except (av.FFmpegError, ValueError):
