@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import signal
+import socket
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,12 @@ def other(tmp_path: Path) -> Path:
 
 def contents(directory: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in directory.iterdir()}
+
+
+def looks(path: Path) -> tuple[int, ...]:
+    """Give what an owner can change; not when it was read last, which this test does."""
+    it = path.stat()
+    return (it.st_mode, it.st_uid, it.st_gid, it.st_nlink, it.st_size, it.st_mtime_ns)
 
 
 async def test_a_caged_program_reads_and_writes_its_own_directory(own: Path) -> None:
@@ -99,13 +106,13 @@ async def test_a_caged_program_cannot_see_what_its_parent_knows(own: Path) -> No
 async def test_a_caged_program_cannot_change_anything_outside(
     harm: str, own: Path, other: Path
 ) -> None:
-    before = (other / "video").stat()
+    before = looks(other / "video")
 
     ending = await run_python(f"import os, sys; path = sys.argv[1]; {harm}", own, other / "video")
 
     assert "PermissionError" in ending.errors
     assert contents(other) == {"video": CANARY}
-    assert (other / "video").stat() == before
+    assert looks(other / "video") == before
     assert contents(own) == {}
 
 
@@ -140,6 +147,17 @@ async def test_a_caged_program_cannot_start_what_it_wrote(own: Path) -> None:
 )
 async def test_a_caged_program_cannot_open_a_socket(code: str, own: Path) -> None:
     ending = await run_python(f"import socket; {code}", own)
+
+    assert "PermissionError" in ending.errors
+
+
+@pytest.mark.parametrize("deed", ["connect(('127.0.0.1', port))", "bind(('127.0.0.1', 0))"])
+async def test_landlock_alone_keeps_a_program_from_tcp(deed: str, own: Path) -> None:
+    code = f"import socket, sys; port = int(sys.argv[1]); socket.socket().{deed}"
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = str(server.getsockname()[1])
+        ending = await run_python(code, own, port, cage=Cage(("landlock",)))
 
     assert "PermissionError" in ending.errors
 

@@ -60,21 +60,21 @@ async def choose_cage(wanted: Literal["auto", "full"], trial: Trial) -> Cage:
     Raises `CageTooWeak` if all is wanted and something is lacking. Raises `EngineFailure` if no
     child can be started at all.
     """
-    causes: list[str] = []
+    causes: dict[str, None] = {}
     for cage in CANDIDATES:
         try:
             possible = await trial(cage)
         except CannotBeHeld as failure:
-            causes.append(str(failure))
+            causes[str(failure)] = None
             continue
         denies = [kind for kind in KINDS if kind not in possible]
         lacks = [kind for kind in KINDS if kind in possible]
-        level = "partial" if denies and lacks else "none" if lacks else "full"
-        log.info("cage_chosen", level=level, layers=list(cage.layers), denies=denies)
+        strength = "partial" if denies and lacks else "none" if lacks else "full"
+        log.info("cage_chosen", cage=strength, layers=list(cage.layers), denies=denies)
         if lacks and wanted == "full":
-            log.error("cage_too_weak", lacks=lacks, causes=causes)
+            log.error("cage_too_weak", lacks=lacks, causes=list(causes))
             raise CageTooWeak(f"a child could: {', '.join(lacks)}")
         if lacks:
-            log.warning("cage_is_weak", lacks=lacks, causes=causes)
+            log.warning("cage_is_weak", lacks=lacks, causes=list(causes))
         return cage
     raise EngineFailure("; ".join(causes))
