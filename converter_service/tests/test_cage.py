@@ -295,7 +295,7 @@ async def test_real_media_is_inspected_encoded_and_decoded_in_the_cage(
     engine: FfmpegEngine, media: MediaMaker, own: Path
 ) -> None:
     video = own / "video"
-    video.write_bytes(media.make("fast.mp4", "-c:v", "mpeg4", "-c:a", "aac").read_bytes())
+    video.write_bytes(media.make("caged.mp4", "-c:v", "mpeg4", "-c:a", "aac").read_bytes())
 
     source = await engine.inspect(video)
     await engine.encode(
