@@ -172,7 +172,7 @@ async def test_a_caged_program_cannot_signal_its_parent(own: Path) -> None:
 RAW = """
 import ctypes, errno, sys
 libc = ctypes.CDLL(None, use_errno=True)
-done = libc.syscall(*map(int, sys.argv[1:]))
+done = libc.syscall(*[ctypes.c_long(int(it)) for it in sys.argv[1:]])
 print(errno.errorcode[ctypes.get_errno()] if done < 0 else done)
 """
 PTRACE_SEIZE = 0x4206
@@ -181,7 +181,9 @@ NEW_USER, NEW_NETWORK, NEW_MOUNTS = 0x10000000, 0x40000000, 0x00020000
 
 def number(call: str) -> int:
     """Give the number of a system call that the cage denies, on this machine."""
-    tables = ", ".join([calls.DENIED, calls.UNKNOWN, calls.CLONE, calls.PRCTL, *calls.OF_OTHERS])
+    tables = ", ".join(
+        [calls.DENIED, calls.UNKNOWN, calls.CLONE, calls.PRCTL, *calls.OF_THE_CALLER]
+    )
     (found,) = [it for it in tables.split(", ") if it.split()[0] == call]
     return calls.numbers(found, platform.machine())[0]
 
@@ -192,6 +194,7 @@ def number(call: str) -> int:
         ("ptrace", (PTRACE_SEIZE, os.getpid(), 0, 0)),
         ("process_vm_readv", (os.getpid(), 0, 0, 0, 0, 0)),
         ("prlimit64", (os.getpid(), 0, 0, 0)),
+        ("prlimit64", (0, 0, 1 << 32, 0)),
         ("unshare", (NEW_USER,)),
         ("unshare", (NEW_NETWORK,)),
         ("clone", (NEW_USER | signal.SIGCHLD, 0, 0, 0, 0)),
@@ -206,7 +209,7 @@ def number(call: str) -> int:
 async def test_a_caged_program_is_denied_what_reaches_others_or_the_kernel(
     call: str, arguments: tuple[int, ...], own: Path
 ) -> None:
-    ending = await run_python(RAW, own, *map(str, (number(call), *arguments)))
+    ending = await run_python(RAW, own, str(number(call)), *map(str, arguments))
 
     assert ending.said == b"EPERM\n"
 
@@ -354,6 +357,7 @@ def test_the_filter_of_each_architecture_decides_by_number_and_argument(machine:
     here = seccomp.AUDIT_ARCHITECTURES[machine]
     (clone,) = calls.numbers(calls.CLONE, machine)
     (pair,) = calls.numbers(calls.SOCKETPAIR, machine)
+    (limit,) = calls.numbers("prlimit64 302 261", machine)
     (priority,) = calls.numbers("setpriority 141 140", machine)
 
     denied = {kernel.decide(here, it) for it in calls.numbers(calls.DENIED, machine)}
@@ -369,6 +373,8 @@ def test_the_filter_of_each_architecture_decides_by_number_and_argument(machine:
     assert kernel.decide(here, priority, 0, 0, 5) == seccomp.ALLOW
     assert kernel.decide(here, priority, 2, 0, 5) == seccomp.DENY
     assert kernel.decide(here, priority, 0, 1, 5) == seccomp.DENY
+    assert kernel.decide(here, limit, 0, 7, 0, 0x7FFF00000000) == seccomp.ALLOW
+    assert kernel.decide(here, limit, 0, 7, 0x7FFF00000000, 0) == seccomp.DENY
     assert kernel.decide(here, calls.LAST_KNOWN + 1) == seccomp.UNKNOWN
     assert kernel.decide(here, seccomp.X32_BIT | 1) == seccomp.KILL
     assert kernel.decide(here ^ 1, 0) == seccomp.KILL

@@ -38,7 +38,8 @@ DENIED = (
     "bpf 321 280, perf_event_open 298 241, userfaultfd 323 282, keyctl 250 219, "
     "add_key 248 217, request_key 249 218, fanotify_init 300 262, memfd_secret 447 447, "
     "modify_ldt 154 -, personality 135 92, lookup_dcookie 212 18, "
-    # The machine itself, in case the service runs as root.
+    # The limits, and the machine itself, in case the service runs as root.
+    "setrlimit 160 164, "
     "kexec_load 246 104, kexec_file_load 320 294, init_module 175 105, finit_module 313 273, "
     "delete_module 176 106, reboot 169 142, swapon 167 224, swapoff 168 225, acct 163 89, "
     "quotactl 179 60, quotactl_fd 443 443, syslog 103 116, sethostname 170 161, "
@@ -53,14 +54,15 @@ UNKNOWN = "clone3 435 435, openat2 437 437"
 # comes. The last number that is known is mseal's.
 LAST_KNOWN = 462
 
-# Only for the caller itself: the arguments that say whose must be 0.
-OF_OTHERS = {
-    "prlimit64 302 261": (0,),
+# Only for the caller itself: the halves of arguments, counted from the first's lower one, that must
+# be 0. They say whose; and of prlimit64 the third argument, new limits, which root could raise.
+OF_THE_CALLER = {
+    "prlimit64 302 261": (0, 4, 5),
     "sched_setaffinity 203 122": (0,),
     "sched_setscheduler 144 119": (0,),
     "sched_setparam 142 118": (0,),
     "sched_setattr 314 274": (0,),
-    "setpriority 141 140": (0, 1),
+    "setpriority 141 140": (0, 2),
 }
 
 CLONE = "clone 56 220"

@@ -73,8 +73,8 @@ def program(machine: str) -> list[Instruction]:
         *_each(calls.SOCKETPAIR, machine, _connected_to_oneself()),
         *(
             instruction
-            for call, arguments in calls.OF_OTHERS.items()
-            for instruction in _each(call, machine, _of_the_caller(arguments))
+            for call, halves in calls.OF_THE_CALLER.items()
+            for instruction in _each(call, machine, _all_zero(halves))
         ),
         _ALLOW,
     ]
@@ -103,12 +103,12 @@ def _connected_to_oneself() -> list[Instruction]:
     ]
 
 
-def _of_the_caller(arguments: tuple[int, ...]) -> list[Instruction]:
+def _all_zero(halves: tuple[int, ...]) -> list[Instruction]:
     return [
         *(
             instruction
-            for index in arguments
-            for instruction in (_argument(index), *_unless(EQUAL, 0, DENY))
+            for half in halves
+            for instruction in (_load(ARGUMENTS + 4 * half), *_unless(EQUAL, 0, DENY))
         ),
         _ALLOW,
     ]
