@@ -41,7 +41,7 @@ class Worker:
         directory.mkdir()
         clock, claims_collection = SystemClock(), mongo.database(client, "converter")["claims"]
         self.directory = directory
-        self.pids = directory / "pids"
+        self._pids: list[int] = []
         self.claims = MongoClaimStore(
             claims_collection, lease_seconds=LEASE_SECONDS, promised=lambda: None
         )
@@ -73,17 +73,19 @@ class Worker:
             "#!/bin/sh\n"
             'if [ "$1" = -version ]; then echo "ffmpeg version n7.1 Copyright"; exit; fi\n'
             "trap '' TERM INT HUP\n"
-            f"sleep 600 & echo $! $$ > {self.pids}\n"
+            "sleep 600 & echo $! $$ > pids\n"
             "i=0; while :; do i=$((i+1)); echo out_time_us=$i; sleep 0.2; done\n"
         )
         program.chmod(program.stat().st_mode | stat.S_IXUSR)
         return str(program)
 
     def is_working(self) -> bool:
-        pids = map(int, self.pids.read_text().split())
+        # They wrote it where a child may write, and that directory goes with them.
+        for file in [] if self._pids else self.directory.rglob("pids"):
+            self._pids = [int(pid) for pid in file.read_text().split()]
         return any(
             psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-            for pid in pids
+            for pid in self._pids
         )
 
     def leftovers(self) -> list[Path]:

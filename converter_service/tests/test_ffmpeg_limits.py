@@ -240,6 +240,30 @@ async def test_memory_and_files_of_a_child_are_limited(tmp_path: Path) -> None:
     assert seen.split()[2:] == [b"256", b"0"]
 
 
+async def test_an_mp3_that_outgrows_what_the_packets_carry_is_stopped(
+    engine: FfmpegEngine, media: MediaMaker
+) -> None:
+    tone = media.make("two_minutes.mp3", "-b:a", "32k", seconds=120, video=False)
+    target = tone.with_name("outgrown.mp3")
+
+    with pytest.raises(UnreadableVideo):
+        await engine.encode(tone, target, bitrate_kbps=320, seconds=1, progress=lambda _: None)
+
+    assert target.stat().st_size < 120 * 40_000
+
+
+async def test_a_decoder_that_is_not_listed_is_not_used(
+    engine: FfmpegEngine, media: MediaMaker
+) -> None:
+    # One bit a sample, for a game's cassettes; any ffmpeg can decode it.
+    tone = media.make("dfpwm.wav", "-c:a", "dfpwm", rate=48_000, video=False)
+
+    with pytest.raises(UnreadableVideo):
+        await engine.encode(
+            tone, tone.with_name("none.mp3"), bitrate_kbps=0, seconds=3, progress=lambda _: None
+        )
+
+
 def test_the_configured_program_comes_first() -> None:
     assert find_ffmpeg("/opt/ffmpeg") == "/opt/ffmpeg"
 

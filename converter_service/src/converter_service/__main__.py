@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 import tempfile
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import closing, suppress
@@ -14,6 +15,8 @@ import uvloop
 from pymongo import AsyncMongoClient
 
 from converter_service import rpc, wire
+from converter_service.adapters.cage.choice import CageTooWeak, choose_cage, trial_in
+from converter_service.adapters.cage.shape import Cage
 from converter_service.adapters.event_progress import EventProgressChannel
 from converter_service.adapters.ffmpeg import FfmpegEngine, Patience, find_ffmpeg
 from converter_service.adapters.gridfs_audio import GridFSAudioStore
@@ -43,7 +46,7 @@ from tonearm_chassis.logs import configure_logs, get_log
 from tonearm_chassis.metrics import serve_metrics
 from tonearm_chassis.outbox import MongoOutbox, Relay
 from tonearm_chassis.server import Background, Binding, ServiceRunner
-from tonearm_chassis.settings import load_settings
+from tonearm_chassis.settings import EX_CONFIG, load_settings
 from tonearm_chassis.tracing import configure_tracing
 
 log = get_log(__name__)
@@ -129,11 +132,12 @@ async def main() -> None:
     client = mongo.connect(settings.mongodb_uri.get_secret_value())
     bus = KafkaEventProducer(settings.kafka(), (wire.EVENTS_TOPIC, wire.DEAD_LETTERS_TOPIC))
     producer = failpoints.around(bus, "converter.producer")
-    program, encoders = find_ffmpeg(settings.ffmpeg), settings.encoders or _cores()
-    engine = FfmpegEngine(program, Patience(), encoders=encoders)
-    log.info("engine_found", engine=engine.name)
     scratch = settings.scratch_directory or Path(tempfile.gettempdir()) / "tonearm-converter"
     with closing(ScratchWorkshop(scratch)) as workshop:
+        cage = await _cage(settings, workshop)
+        encoders = settings.encoders or _cores()
+        engine = FfmpegEngine(find_ffmpeg(settings.ffmpeg), Patience(), cage, encoders=encoders)
+        log.info("engine_found", engine=engine.name)
         parts = _put_together(
             Surroundings(settings, client, producer, engine, workshop, failpoints)
         )
@@ -147,6 +151,13 @@ async def main() -> None:
         finally:
             await bus.close()
             await client.close()
+
+
+async def _cage(settings: Settings, workshop: Workshop) -> Cage:
+    try:
+        return await choose_cage(settings.cage, trial_in(workshop))
+    except CageTooWeak:
+        sys.exit(EX_CONFIG)
 
 
 def _consumer(settings: Settings, producer: EventProducer, parts: Parts) -> KafkaEventConsumer:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, SecretStr
 
@@ -19,6 +20,11 @@ class Settings(KafkaSettings):
         "default: tonearm-converter in the system's temporary directory",
     )
     ffmpeg: str = Field("", description="the ffmpeg program; default: PATH's, then the wheel's")
+    cage: Literal["auto", "full"] = Field(
+        "auto",
+        description="auto: the strongest cage for ffmpeg that this machine has, and a warning of "
+        "what it lacks; full: do not start if it lacks anything",
+    )
     slots: int = Field(
         0, ge=0, description="conversions at a time; 0: as many as there are processor cores"
     )

@@ -8,6 +8,7 @@ GATEWAY = "gateway_service/src/gateway_service"
 CONVERTER = "converter_service/src/converter_service"
 NOTIFIER = "notifier_service/src/notifier_service"
 SIMULATION = "simulation"
+CAGE = "converter_service/tests/test_cage.py"
 SCENARIOS = "tests/resilience/simulation/test_scenarios.py"
 
 
@@ -284,5 +285,33 @@ GUARDS = (
         '                        {"outcome.stored.audio_id": {"$in": asked}},\n',
         "",
         "converter_service/tests/test_tombstones.py",
+    ),
+    Guard(
+        "cage: files",
+        f"{CONVERTER}/adapters/cage/landlock.py",
+        "    _call(RESTRICT_SELF, ruleset, 0)\n",
+        "",
+        CAGE,
+    ),
+    Guard(
+        "cage: signals",
+        f"{CONVERTER}/adapters/cage/landlock.py",
+        "SCOPES if version >= SCOPES_VERSION else 0",
+        "0",
+        CAGE,
+    ),
+    Guard(
+        "cage: system calls",
+        f"{CONVERTER}/adapters/cage/confine.py",
+        "        seccomp.refuse()",
+        "        pass",
+        CAGE,
+    ),
+    Guard(
+        "cage: what cannot be held does not run",
+        f"{CONVERTER}/adapters/child.py",
+        "if not await child.is_held():",
+        "if await child.is_held() is None:",
+        CAGE,
     ),
 )

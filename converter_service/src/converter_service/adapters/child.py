@@ -10,18 +10,22 @@ from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from converter_service.adapters import confine
+from converter_service.adapters.cage import confine
+from converter_service.adapters.cage.shape import FULL, PACKAGE_ROOT, Cage
 from converter_service.domain import ConversionTimedOut, EngineFailure
 
-PACKAGE_ROOT = Path(__file__).resolve().parents[2]
 PIECE_BYTES = 4096
 LINE_BYTES = 1000
 TAIL_LINES = 60
 # Nothing of the service's own environment: it holds passwords.
 ENVIRONMENT = {"LC_ALL": "C.UTF-8", "PYTHONPATH": str(PACKAGE_ROOT)}
+
+
+class CannotBeHeld(EngineFailure):
+    """The kernel refused a part of the cage, so that the program was not started."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +36,10 @@ class Limits:
     memory_bytes: int = 4 * 1024**3
     file_bytes: int = 8 * 1024**3
     open_files: int = 256
+
+    def with_room_for(self, file_bytes: int) -> Limits:
+        """Allow files of at least so many bytes."""
+        return replace(self, file_bytes=max(self.file_bytes, file_bytes))
 
     def arguments(self) -> list[str]:
         """Write the limits for `confine`; CPU time is bounded by wall time on all cores."""
@@ -54,6 +62,19 @@ class Child:
         self._stall_seconds = stall_seconds
         self._deadline = asyncio.get_running_loop().time() + limits.seconds
         self.errors: deque[str] = deque(maxlen=TAIL_LINES)
+
+    async def is_held(self) -> bool:
+        """Wait for the cage to shut; False if it ended before, so that no program was started.
+
+        Raises `ConversionTimedOut` at the wall-clock limit.
+        """
+        try:
+            async with asyncio.timeout_at(self._deadline):
+                return await self._stdout().readexactly(len(confine.HELD)) == confine.HELD
+        except asyncio.IncompleteReadError:
+            return False
+        except TimeoutError:
+            raise ConversionTimedOut from None
 
     async def read(self, most_bytes: int, *, stalled_since: float | None = None) -> bytes:
         """Read some of its stdout; empty at the end.
@@ -100,18 +121,24 @@ async def lines(stream: asyncio.StreamReader | None) -> AsyncIterator[str]:
         yield rest.decode(errors="replace")
 
 
+def wrap(argv: Sequence[str], limits: Limits, cage: Cage, *, scratch: Path | None) -> list[str]:
+    """Write the command that becomes `argv` in a cage, and says `HELD` on stdout when it does."""
+    wrapper = [sys.executable, "-S", "-P", confine.__file__, str(os.getpid())]
+    return [*wrapper, *limits.arguments(), *cage.arguments(argv[0], scratch), "--", *argv]
+
+
 @asynccontextmanager
 async def run_child(
-    argv: Sequence[str], limits: Limits, *, stall_seconds: float, cwd: Path
+    argv: Sequence[str], limits: Limits, *, stall_seconds: float, cwd: Path, cage: Cage = FULL
 ) -> AsyncIterator[Child]:
     """Start a program in a process group of its own; leaving the context kills what is left of it.
 
-    Raises `EngineFailure` if it cannot be started.
+    It may write below `cwd` and nowhere else. Raises `EngineFailure` if it cannot be started, and
+    `CannotBeHeld` if not in this cage.
     """
-    wrapper = [sys.executable, "-I", "-S", confine.__file__, str(os.getpid())]
     try:
         process = await asyncio.create_subprocess_exec(
-            *wrapper, *limits.arguments(), "--", *argv,
+            *wrap(argv, limits, cage, scratch=cwd),
             stdin=DEVNULL, stdout=PIPE, stderr=PIPE,
             cwd=cwd, env=ENVIRONMENT, start_new_session=True,
         )  # fmt: skip
@@ -120,6 +147,9 @@ async def run_child(
     child = Child(process, limits, stall_seconds)
     collecting = asyncio.create_task(child.collect_errors())
     try:
+        if not await child.is_held():
+            await collecting
+            raise CannotBeHeld(f"cannot be held: {' '.join(child.errors)}")
         yield child
         await collecting
     finally:

@@ -6,16 +6,18 @@ import asyncio
 import json
 import re
 import shutil
-import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import imageio_ffmpeg
 
+from converter_service.adapters.cage.shape import FULL, Cage
 from converter_service.adapters.child import LINE_BYTES, Child, Limits, run_child
 from converter_service.adapters.disk import disk_errors
-from converter_service.adapters.ffmpeg_log import found_disk_full, read_report
+from converter_service.adapters.ffmpeg_log import found_disk_full, found_too_large, read_report
+from converter_service.adapters.ffmpeg_version import describe_ffmpeg
 from converter_service.adapters.levels import Meter
 from converter_service.adapters.sample import SECONDS as SAMPLE_SECONDS
 from converter_service.adapters.sample import write_sample
@@ -27,7 +29,7 @@ from converter_service.domain import (
     SourceAudio,
     UnreadableVideo,
 )
-from converter_service.engine.demuxers import DEMUXERS
+from converter_service.engine import commands
 from converter_service.engine.encode import INPUT_OUTPUT, SOFTWARE
 from converter_service.engine.lame_tag import LameTag, read_lame_tag
 from converter_service.engine.mpeg_audio import MalformedStream
@@ -42,9 +44,13 @@ QUALITY = 2
 PROBE_BYTES = 64 * 1024
 # A disk that reads 20 MB/s is the slowest worth waiting for.
 PROBE_BYTES_A_SECOND = 20_000_000
-VERSION = re.compile(r"ffmpeg version n?(\d+(?:\.\d+)*|\S+)")
 OUT_TIME = re.compile(rb"out_time_us=(\d+)")
-COMMON = ("-nostdin", "-hide_banner", "-protocol_whitelist", "file")
+# MP3 has 320 kbit/s at most. What the packets carry may be exceeded by less than a minute: more
+# fails anyway, and is not worth its place on the disk.
+MP3_BYTES_A_SECOND = 40_000
+SPARE_SECONDS = 60.0
+# Samples in memory are files to the kernel: two chunks of thirty seconds at 48 kHz, and a bit.
+LONGEST_CHUNK_BYTES = 32 * 1024**2
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +63,10 @@ class Patience:
 
     def limits(self, audio_seconds: float) -> Limits:
         """Bound a run over so much audio."""
-        return Limits(self.least_seconds + self.seconds_a_second * audio_seconds)
+        return Limits(
+            self.least_seconds + self.seconds_a_second * audio_seconds,
+            file_bytes=int((audio_seconds + SPARE_SECONDS) * MP3_BYTES_A_SECOND),
+        )
 
 
 def find_ffmpeg(configured: str) -> str:
@@ -65,27 +74,29 @@ def find_ffmpeg(configured: str) -> str:
     return configured or shutil.which("ffmpeg") or imageio_ffmpeg.get_ffmpeg_exe()
 
 
-def describe_ffmpeg(program: str) -> str:
-    """Ask the program for its version; blocks. Raises `EngineFailure` if it does not answer."""
-    try:
-        answer = subprocess.run(
-            [program, "-version"], capture_output=True, text=True, timeout=20, check=True
-        ).stdout
-    except (OSError, subprocess.SubprocessError) as error:
-        raise EngineFailure(f"{program} -version: {error}") from error
-    found = VERSION.match(answer)
-    return f"ffmpeg {found[1]}" if found else "ffmpeg"
+@dataclass(frozen=True, slots=True)
+class _Job:
+    source: Path
+    target: Path
+    bitrate_kbps: int
+    seconds: float
 
 
 class FfmpegEngine:
     """An `Engine` over the ffmpeg program."""
 
-    def __init__(self, program: str, patience: Patience, *, encoders: int = 1) -> None:
-        """Use `program`, an absolute path, and so many `encoders` at once; asks for its version."""
+    def __init__(
+        self, program: str, patience: Patience, cage: Cage = FULL, *, encoders: int = 1
+    ) -> None:
+        """Use `program`, an absolute path, in this cage; asks it for its version.
+
+        With variable bit rate so many `encoders` work at once.
+        """
         self._program = program
         self._patience = patience
         self._encoders = encoders
-        self._name = describe_ffmpeg(program)
+        self._cage = cage.with_program(Path(program))
+        self._name = describe_ffmpeg(program, self._cage)
 
     @property
     def name(self) -> str:
@@ -107,7 +118,11 @@ class FfmpegEngine:
         seconds = self._patience.least_seconds + size / PROBE_BYTES_A_SECOND
         answer = b""
         async with run_child(
-            argv, Limits(seconds, file_bytes=0), stall_seconds=seconds, cwd=source.parent
+            argv,
+            Limits(seconds, file_bytes=0),
+            stall_seconds=seconds,
+            cwd=source.parent,
+            cage=self._cage.reading(source),
         ) as child:
             while len(answer) < PROBE_BYTES and (piece := await child.read(PROBE_BYTES)):
                 answer += piece
@@ -120,8 +135,8 @@ class FfmpegEngine:
         self, source: Path, target: Path, *, bitrate_kbps: int, seconds: float, progress: Progress
     ) -> EncodeReport:
         """Encode the first audio track into a new MP3 file."""
-        command = self._encode_command(source, target, bitrate_kbps, seconds)
-        status, report = await self._encode(command, target.parent, seconds, progress)
+        job = _Job(source, target, bitrate_kbps, seconds)
+        status, report = await self._encode(job, progress)
         if status == 0 and report:
             return report
         is_decoders = status > 0 and status not in (SOFTWARE, INPUT_OUTPUT)
@@ -130,31 +145,31 @@ class FfmpegEngine:
             raise UnreadableVideo
         raise EngineFailure(f"ffmpeg ended with {status}")
 
-    def _encode_command(
-        self, source: Path, target: Path, bitrate_kbps: int, seconds: float
-    ) -> list[str]:
+    def _command(self, job: _Job) -> Sequence[str]:
         """Encode variable bit rate in parallel; the constant one carries its reservoir along."""
-        if bitrate_kbps:
-            return [self._program, *encode_arguments(source, target, bitrate_kbps)]
+        if job.bitrate_kbps:
+            return commands.convert(self._program, job.source, job.target, job.bitrate_kbps)
         return [
             *(sys.executable, "-P", "-m", "converter_service.engine.encode"),
-            *(self._program, str(source), str(target), "--quality", str(QUALITY)),
-            *("--workers", str(self._encoders), "--expected-seconds", str(seconds)),
+            *(self._program, str(job.source), str(job.target), "--quality", str(QUALITY)),
+            *("--workers", str(self._encoders), "--expected-seconds", str(job.seconds)),
         ]
 
-    async def _encode(
-        self, command: list[str], directory: Path, seconds: float, progress: Progress
-    ) -> tuple[int, EncodeReport | None]:
+    async def _encode(self, job: _Job, progress: Progress) -> tuple[int, EncodeReport | None]:
+        limits = self._patience.limits(job.seconds)
         async with run_child(
-            command,
-            self._patience.limits(seconds),
+            self._command(job),
+            limits if job.bitrate_kbps else limits.with_room_for(LONGEST_CHUNK_BYTES),
             stall_seconds=self._patience.stall_seconds,
-            cwd=directory,
+            cwd=job.target.parent,
+            cage=self._cage.reading(job.source),
         ) as child:
             await _follow(child, progress)
             status = await child.exit_status()
         if found_disk_full(child.errors):
             raise StorageFull("scratch: ffmpeg found the disk full")
+        if found_too_large(child.errors):  # it unpacks to more than its packets say
+            raise UnreadableVideo
         report = read_report(child.errors)
         if status != 0 or report is None:
             log.warning("encode_failed", status=status, errors=list(child.errors)[-5:])
@@ -171,9 +186,8 @@ class FfmpegEngine:
             await asyncio.to_thread(write_sample, sample)
         status, _ = await self._probe(sample)
         if status == 0:
-            made = directory / "sample.mp3"
-            command = self._encode_command(sample, made, bitrate_kbps, SAMPLE_SECONDS)
-            status, _ = await self._encode(command, directory, SAMPLE_SECONDS, _ignore)
+            job = _Job(sample, directory / "sample.mp3", bitrate_kbps, SAMPLE_SECONDS)
+            status, _ = await self._encode(job, _ignore)
         if status != 0:
             raise EngineFailure(f"not even a sample is converted: {status}")
 
@@ -182,10 +196,11 @@ class FfmpegEngine:
         tag = await asyncio.to_thread(_read_tag, audio)
         meter = Meter(tag.sample_rate_hz, tag.channels)
         async with run_child(
-            [self._program, *decode_arguments(audio)],
+            commands.decode_mp3(self._program, audio),
             self._patience.limits(seconds),
             stall_seconds=self._patience.stall_seconds,
             cwd=audio.parent,
+            cage=self._cage,
         ) as child:
             while piece := await child.read(PIECE_BYTES):
                 meter.add(piece)
@@ -195,27 +210,6 @@ class FfmpegEngine:
         return DecodedAudio(
             meter.samples, tag.samples, tag.sample_rate_hz, tag.channels, meter.peak_dbfs
         )
-
-
-def encode_arguments(source: Path, target: Path, bitrate_kbps: int) -> list[str]:
-    """Write ffmpeg's arguments; it chooses the nearest rate and layout that MP3 has by itself."""
-    return [
-        *COMMON,
-        *("-loglevel", "verbose", "-nostats", "-progress", "pipe:1", "-stats_period", "0.5"),
-        *("-format_whitelist", ",".join(DEMUXERS), "-threads", "1", "-max_error_rate", "1"),
-        *("-i", f"file:{source}", "-map", "0:a:0", "-vn", "-sn", "-dn"),
-        *("-map_metadata", "-1", "-map_chapters", "-1"),
-        *("-c:a", "libmp3lame", "-b:a", f"{bitrate_kbps}k", "-f", "mp3", "-y", f"file:{target}"),
-    ]
-
-
-def decode_arguments(audio: Path) -> list[str]:
-    """Write ffmpeg's arguments for decoding an MP3 to 16-bit PCM on stdout."""
-    return [
-        *("-nostdin", "-hide_banner", "-protocol_whitelist", "file,pipe", "-loglevel", "error"),
-        *("-xerror", "-f", "mp3", "-i", f"file:{audio}", "-map", "0:a:0"),
-        *("-c:a", "pcm_s16le", "-f", "s16le", "pipe:1"),
-    ]
 
 
 def _read_tag(audio: Path) -> LameTag:

@@ -13,6 +13,8 @@ DECODED_RATE = re.compile(r"samplefmt:\w+ samplerate:(\d+)")
 # Its own words begin at the margin or with a bracket; what it quotes of a file is indented.
 DISK_FULL = re.compile(r"^\S.*: (No space left on device|Disk quota exceeded)$")
 
+TOO_LARGE = re.compile(r"^\S.*: File too large$")
+
 
 def read_report(errors: Iterable[str]) -> EncodeReport | None:
     """Find the final counts in the verbose log; None if it ended before them."""
@@ -31,3 +33,8 @@ def read_report(errors: Iterable[str]) -> EncodeReport | None:
 def found_disk_full(errors: Iterable[str]) -> bool:
     """Tell whether ffmpeg says that it could not write, whatever its exit status."""
     return any(DISK_FULL.search(line) for line in errors)
+
+
+def found_too_large(errors: Iterable[str]) -> bool:
+    """Tell whether ffmpeg says that the limit on its file stopped it."""
+    return any(TOO_LARGE.search(line) for line in errors)

@@ -18,6 +18,7 @@ from av.container import InputContainer
 from av.stream import Stream
 
 from converter_service.adapters.structure import lacks_bytes
+from converter_service.engine.decoders import DECODERS
 from converter_service.engine.demuxers import DEMUXERS
 
 # Whose word on the track's or the file's length comes from tables or headers. MPEG-TS, MPEG-PS,
@@ -47,7 +48,11 @@ def main(path: Path) -> dict[str, object]:
         try:
             container = av.open(
                 str(path),
-                options={"format_whitelist": ",".join(DEMUXERS), "protocol_whitelist": "file"},
+                options={
+                    "format_whitelist": ",".join(DEMUXERS),
+                    "codec_whitelist": ",".join(DECODERS),
+                    "protocol_whitelist": "file",
+                },
                 metadata_errors="replace",
             )
         except (av.FFmpegError, ValueError):

@@ -1,0 +1,1 @@
+"""The cage around programs that read what strangers sent."""
