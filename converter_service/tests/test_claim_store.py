@@ -6,17 +6,20 @@ import asyncio
 
 import pytest
 from converter_fakes import LEASE_SECONDS, order
-from converter_records import FAILED, NOW, SUCCEEDED, Records
+from converter_records import FAILED, NOW, SUCCEEDED, Records, in_mongodb
+from pymongo import AsyncMongoClient
 
 from converter_service.domain import (
     AttemptLimits,
     Attempts,
     Claim,
     ClaimLost,
+    DueOrder,
     Outcome,
     Setback,
 )
 from converter_service.ports import Standing
+from tonearm_chassis import mongo
 
 
 async def test_the_first_to_ask_gets_the_claim(records: Records) -> None:
@@ -147,7 +150,7 @@ async def test_orders_left_behind_are_due_oldest_first(records: Records) -> None
     for number in (3, 1, 2):
         assert await records.claims.leave(order(number)) is None
 
-    assert await records.claims.due(2) == [order(1), order(2)]
+    assert await records.due(2) == [order(1), order(2)]
 
 
 async def test_leaving_an_order_that_is_known_changes_nothing(records: Records) -> None:
@@ -156,16 +159,16 @@ async def test_leaving_an_order_that_is_known_changes_nothing(records: Records) 
 
     assert await records.claims.leave(order(1)) is None
     assert await records.claims.leave(order(2)) is Standing.OVER
-    assert await records.claims.due(10) == []
+    assert await records.due(10) == []
 
 
 async def test_what_lost_its_holder_is_due(records: Records) -> None:
     await records.claimed()
-    assert await records.claims.due(10) == []
+    assert await records.due(10) == []
 
     await records.expire_leases()
 
-    assert await records.claims.due(10) == [order()]
+    assert await records.due(10) == [order()]
 
 
 async def test_a_released_claim_is_free_at_once(records: Records) -> None:
@@ -196,10 +199,10 @@ async def test_a_setback_is_counted_and_rests_grow(
         assert await records.claims.release(claim, setback)
 
         await records.pass_time(rest - 0.9)
-        assert await records.claims.due(10) == []
+        assert await records.due(10) == []
         assert await records.claims.claim(order(), "you") is Standing.HELD
         await records.pass_time(0.9)
-        assert await records.claims.due(10) == [order()]
+        assert await records.due(10) == [order()]
 
 
 async def test_a_resting_order_holds_up_nobody(records: Records) -> None:
@@ -207,7 +210,7 @@ async def test_a_resting_order_holds_up_nobody(records: Records) -> None:
     for number in (3, 2):
         await records.claims.leave(order(number))
 
-    assert await records.claims.due(1) == [order(2)]
+    assert await records.due(1) == [order(2)]
 
 
 async def test_a_worker_that_vanished_is_counted_and_one_that_went_is_not(
@@ -224,23 +227,67 @@ async def test_a_worker_that_vanished_is_counted_and_one_that_went_is_not(
 
 async def test_after_several_vanished_a_conversion_rests(records: Records) -> None:
     for number in range(4):
-        await records.claimed(owner=f"worker-{number}")
+        await records.claimed(owner=f"worker-{number}", is_alone=True)
         await records.expire_leases()
 
-    assert await records.claims.due(10) == []
-    assert await records.claims.claim(order(), "you") is Standing.HELD
+    assert await records.due(10) == []
+    assert await records.claims.claim(order(), "you", is_alone=True) is Standing.HELD
     await records.pass_time(2)
-    assert (await records.claimed(owner="you")).attempts.losses == 4
+    assert (await records.claimed(owner="you", is_alone=True)).attempts.losses == 4
 
 
-async def test_losses_end_as_well(records: Records) -> None:
-    for number in range(AttemptLimits().losses):
-        await records.claimed(owner=f"worker-{number}")
+async def test_after_two_vanished_only_who_is_alone_gets_it(records: Records) -> None:
+    for owner in ("first", "second"):
+        assert await records.claims.claim(order(), owner) is not Standing.HELD
+        await records.expire_leases()
+
+    assert await records.claims.due(10) == [DueOrder(order(), goes_alone=True)]
+    assert await records.claims.claim(order(), "busy") is Standing.HELD
+    claim = await records.claimed(owner="alone", is_alone=True)
+    assert claim.attempts == Attempts(losses=2)
+
+
+async def test_what_is_suspected_stays_so_after_it_was_given_back(records: Records) -> None:
+    for owner in ("first", "second"):
+        await records.claimed(owner=owner)
+        await records.expire_leases()
+    claim = await records.claimed(owner="drained", is_alone=True)
+
+    await records.claims.release(claim, Setback.DRAINED)
+
+    assert await records.claims.due(10) == [DueOrder(order(), goes_alone=True)]
+    assert (await records.claimed(owner="you", is_alone=True)).attempts == Attempts(losses=2)
+
+
+async def test_only_losses_suffered_alone_end_a_conversion(records: Records) -> None:
+    for number in range(2):
+        await records.claimed(owner=f"busy-{number}")
+        await records.expire_leases()
+    for number in range(AttemptLimits().losses_alone):
+        claim = await records.claimed(owner=f"alone-{number}", is_alone=True)
+        assert claim.attempts.losses_alone == number
+        assert AttemptLimits().exhaustion(claim.attempts) is None
         await records.pass_time(LEASE_SECONDS + 300)
 
-    claim = await records.claimed(owner="last")
+    claim = await records.claimed(owner="last", is_alone=True)
 
     assert AttemptLimits().exhaustion(claim.attempts) is not None
+
+
+async def test_a_claim_from_before_losses_were_told_apart_goes_on(
+    mongodb: AsyncMongoClient[mongo.Document], mongodb_uri: str
+) -> None:
+    async for records in in_mongodb(mongodb_uri):
+        stale = await records.claimed(owner="old")
+        older = {"$unset": {"losses_alone": "", "lone_owner": ""}, "$set": {"losses": 6}}
+        claims = mongo.database(mongodb, "converter")["claims"]
+        await claims.update_one({"_id": order().conversion_id}, older)
+        await records.claims.renew(stale)
+        await records.pass_time(LEASE_SECONDS + 300)
+
+        claim = await records.claimed(owner="new", is_alone=True)
+
+        assert claim.attempts == Attempts(losses=7)
 
 
 async def test_a_holder_who_looks_learns_what_became_of_the_claim(records: Records) -> None:
@@ -282,7 +329,7 @@ async def test_an_order_that_waits_learns_of_a_higher_fence(records: Records) ->
     await records.claims.leave(order(fence_floor=7))
     await records.claims.leave(order(fence_floor=2))
 
-    assert await records.claims.due(1) == [order(fence_floor=7)]
+    assert await records.due(1) == [order(fence_floor=7)]
 
 
 async def test_an_outcome_is_announced_so_that_a_gateway_which_knows_more_believes_it(
@@ -304,7 +351,7 @@ async def test_a_worker_from_before_a_restored_backup_can_do_nothing(records: Re
     await records.restore(1, "first")
     await records.expire_leases()
 
-    again = await records.claimed(owner="new")
+    again = await records.claimed(owner="new", is_alone=True)
 
     assert again.fence == zombie.fence
     for attempt in (

@@ -66,7 +66,7 @@ async def test_a_relay_that_fails_ends_the_worker_and_its_claims_are_given_back(
     with pytest.raises(IndexError):
         await asyncio.wait_for(conversions.run(asyncio.Event()), SOON_SECONDS)
 
-    assert await site.claims.due(1) == [order()]
+    assert await site.claims.due_orders() == [order()]
 
 
 async def test_what_is_promised_last_is_relayed_before_the_worker_ends(site: Site) -> None:

@@ -368,7 +368,7 @@ async def exhaust(world: World, attempts: Attempts) -> None:
     ("attempts", "reason"),
     [
         (Attempts(engine_failures=3), FailureReason.ENGINE_FAILED),
-        (Attempts(losses=8), FailureReason.ENGINE_FAILED),
+        (Attempts(losses=6, losses_alone=4), FailureReason.ENGINE_FAILED),
         (Attempts(outages=50), FailureReason.ENGINE_FAILED),
         (Attempts(outages=50, shortages=50), FailureReason.STORAGE_FULL),
     ],
@@ -386,7 +386,7 @@ async def test_after_too_many_attempts_it_fails_with_a_dead_letter(
 
 
 @pytest.mark.parametrize(
-    "attempts", [Attempts(2, 7, 49, 49), Attempts(engine_failures=2), Attempts(losses=7)]
+    "attempts", [Attempts(2, 9, 49, 49, 3), Attempts(engine_failures=2), Attempts(losses=70)]
 )
 async def test_before_that_it_is_tried_again(world: World, attempts: Attempts) -> None:
     await exhaust(world, attempts)

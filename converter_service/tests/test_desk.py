@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import pytest
 from converter_fakes import LEASE_SECONDS, InMemoryClaimStore, order
@@ -26,9 +26,11 @@ class Conversions:
         self.cancelled = 0
         self.crash: Exception | None = None
         self.started = asyncio.Condition()
+        self.begun: Callable[[], object] = lambda: None
 
     async def __call__(self, claim: Claim) -> None:
         self.running.append(claim)
+        self.begun()
         async with self.started:
             self.started.notify_all()
         try:
@@ -101,7 +103,7 @@ async def test_no_more_run_than_there_are_slots(desk: Desk, claims: InMemoryClai
     await asyncio.gather(*[desk.take(order(number)) for number in (1, 2, 3, 4)])
 
     assert desk.running == 2
-    assert len(await claims.due(10)) == 2
+    assert len(await claims.due_orders()) == 2
 
 
 async def test_a_slot_that_gets_free_takes_the_oldest_order_that_waits(
@@ -169,7 +171,7 @@ async def test_while_stopping_orders_are_left_to_others(
     await desk.take(order())
 
     assert conversions.running == []
-    assert await claims.due(10) == [order()]
+    assert await claims.due_orders() == [order()]
 
 
 async def test_the_drain_waits_for_what_runs(desk: Desk, conversions: Conversions) -> None:
@@ -200,7 +202,7 @@ async def test_at_the_end_of_the_drain_what_runs_is_given_back(
     with pytest.raises(asyncio.CancelledError):
         await running
     assert conversions.cancelled == 1
-    assert await claims.due(10) == [order()]
+    assert await claims.due_orders() == [order()]
     claim = await claims.claim(order(), "you")
     assert isinstance(claim, Claim)
     assert (claim.fence, claim.attempts) == (2, Attempts())
@@ -219,9 +221,9 @@ async def test_a_crash_of_our_own_is_counted_and_the_worker_goes_on(
     await desk.run(stopping)
 
     assert claims.attempts(order().conversion_id) == Attempts(engine_failures=1)
-    assert await claims.due(1) == []
+    assert await claims.due_orders() == []
     clock.advance(10)
-    assert await claims.due(1) == [order()]
+    assert await claims.due_orders() == [order()]
 
 
 async def test_what_is_stopped_is_over_when_stop_returns(
@@ -304,3 +306,100 @@ async def test_crashes_of_our_own_raise_suspicion_too(
             await asyncio.sleep(0)
 
     assert claims.attempts(order(4).conversion_id) == Attempts(outages=1)
+
+
+async def suspected(claims: InMemoryClaimStore, clock: FakeClock, number: int = 1) -> None:
+    for owner in ("dies", "dies, too"):
+        assert isinstance(await claims.claim(order(number), owner), Claim)
+        clock.advance(LEASE_SECONDS)
+
+
+async def turns(count: int = 20) -> None:
+    for _ in range(count):
+        await asyncio.sleep(0)
+
+
+async def test_what_is_suspected_is_converted_alone(
+    desk: Desk, claims: InMemoryClaimStore, conversions: Conversions, clock: FakeClock
+) -> None:
+    await suspected(claims, clock)
+    await claims.leave(order(2))
+    running = asyncio.create_task(desk.run(stopping := asyncio.Event()))
+
+    await conversions.until(1)
+    await desk.take(order(3))
+    await turns()
+
+    assert [claim.order for claim in conversions.running] == [order(1)]
+    conversions.finish.set()
+    await conversions.until(3)
+    stopping.set()
+    await running
+
+
+async def test_what_is_suspected_is_not_taken_beside_another(
+    desk: Desk, claims: InMemoryClaimStore, conversions: Conversions, clock: FakeClock
+) -> None:
+    await desk.take(order(2))
+    await conversions.until(1)
+    await suspected(claims, clock)
+
+    await desk.take(order(1))
+
+    assert desk.running == 1
+    assert order(1) in await claims.due_orders()
+
+
+async def test_what_is_suspected_gets_its_turn_although_others_keep_coming(
+    desk: Desk, claims: InMemoryClaimStore, conversions: Conversions, clock: FakeClock
+) -> None:
+    await suspected(claims, clock, 2)
+    await desk.take(order(1))
+    await conversions.until(1)
+    running = asyncio.create_task(desk.run(stopping := asyncio.Event()))
+    await turns()
+
+    for number in (3, 4):
+        await desk.take(order(number))
+        await turns()
+
+    assert desk.running == 1
+    conversions.finish.set()
+    await conversions.until(2)
+    assert conversions.running[1].order == order(2)
+    stopping.set()
+    await running
+
+
+async def test_several_that_are_suspected_are_converted_one_after_the_other(
+    desk: Desk, claims: InMemoryClaimStore, conversions: Conversions, clock: FakeClock
+) -> None:
+    for number in (1, 2, 3):
+        await suspected(claims, clock, number)
+    beside: list[int] = []
+    conversions.begun = lambda: beside.append(desk.running)
+    conversions.finish.set()
+    running = asyncio.create_task(desk.run(stopping := asyncio.Event()))
+
+    await conversions.until(3)
+
+    assert beside == [1, 1, 1]
+    stopping.set()
+    await running
+
+
+async def test_what_another_worker_took_alone_holds_nobody_up(
+    desk: Desk, claims: InMemoryClaimStore, conversions: Conversions, clock: FakeClock
+) -> None:
+    await suspected(claims, clock)
+    await claims.claim(order(1), "another", is_alone=True)
+    running = asyncio.create_task(desk.run(stopping := asyncio.Event()))
+    await turns()
+
+    for number in (2, 3):
+        await desk.take(order(number))
+
+    assert desk.running == 2
+    conversions.finish.set()
+    stopping.set()
+    await running

@@ -154,7 +154,7 @@ def _put_together(around: Surroundings) -> Parts:
             progress=EventProgressChannel(around.producer, clock),
             suspicion=suspicion,
             lease_seconds=settings.lease_seconds,
-            limits=AttemptLimits(losses=settings.max_losses, outages=settings.max_outages),
+            limits=AttemptLimits(losses_alone=settings.max_losses, outages=settings.max_outages),
         )
     )
     slots = settings.slots or len(os.sched_getaffinity(0))

@@ -9,6 +9,7 @@ CONVERTER = "converter_service/src/converter_service"
 NOTIFIER = "notifier_service/src/notifier_service"
 SIMULATION = "simulation"
 SCENARIOS = "tests/resilience/simulation/test_scenarios.py"
+KILLERS = "tests/resilience/simulation/test_killers.py"
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +163,34 @@ GUARDS = (
         '{"$and": [{"$eq": ["$state", RUNNING]}, IS_DUE]},',
         '{"$eq": ["$state", RUNNING]},',
         is_quick=True,
+    ),
+    Guard(
+        "loss: only who is alone gets a suspect",
+        f"{CONVERTER}/adapters/claim_documents.py",
+        'is_free = IS_FREE if is_alone else {"$and": [IS_FREE, {"$not": [GOES_ALONE]}]}',
+        "is_free = IS_FREE",
+        "converter_service/tests/test_claim_store.py",
+    ),
+    Guard(
+        "loss: nothing runs beside a suspect",
+        f"{CONVERTER}/use_cases/desk.py",
+        "        if self._is_alone:\n            return 0\n",
+        "",
+        KILLERS,
+    ),
+    Guard(
+        "loss: a suspect gets its turn",
+        f"{CONVERTER}/use_cases/desk.py",
+        "self._holds_back = any(each.goes_alone for each in due)",
+        "self._holds_back = False",
+        "converter_service/tests/test_desk.py",
+    ),
+    Guard(
+        "loss: neighbours' losses do not count",
+        f"{CONVERTER}/domain/attempts.py",
+        "elif attempts.losses_alone >= self.losses_alone:",
+        "elif attempts.losses >= self.losses_alone:",
+        "converter_service/tests/test_convert_video.py",
     ),
     Guard(
         "lease: of a mail",
