@@ -17,6 +17,7 @@ from converter_service.adapters.ffmpeg import FfmpegEngine, Patience, find_ffmpe
 from converter_service.adapters.gridfs_audio import GridFSAudioStore
 from converter_service.adapters.gridfs_videos import GridFSVideoStore
 from converter_service.adapters.mongo_claims import MongoClaimStore
+from converter_service.adapters.mongo_give_ups import MongoGiveUps
 from converter_service.adapters.mongo_tombstones import MongoTombstoneStore
 from converter_service.adapters.scratch import ScratchWorkshop
 from converter_service.domain import AttemptLimits
@@ -153,6 +154,10 @@ def _put_together(around: Surroundings) -> Parts:
             workshop=around.workshop,
             progress=EventProgressChannel(around.producer, clock),
             suspicion=suspicion,
+            give_ups=fail(
+                MongoGiveUps(database["limits"], per_hour=settings.give_ups_per_hour),
+                "converter.limits",
+            ),
             lease_seconds=settings.lease_seconds,
             limits=AttemptLimits(losses_alone=settings.max_losses, outages=settings.max_outages),
         )

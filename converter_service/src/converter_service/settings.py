@@ -34,6 +34,12 @@ class Settings(KafkaSettings):
     max_outages: int = Field(
         50, ge=1, description="attempts that may end in an outage before it is given up"
     )
+    give_ups_per_hour: int = Field(
+        10,
+        ge=1,
+        description="conversions that all workers together give up in an hour before they go on "
+        "trying",
+    )
     sweep_seconds: float = Field(
         60.0, gt=0, description="how often stray audio and old tombstones are looked for"
     )

@@ -301,6 +301,22 @@ class InMemoryClaimStore:
             raise Outage("claims: away")
 
 
+class InMemoryGiveUps:
+    """A `GiveUps` whose hour is a clock's."""
+
+    def __init__(self, clock: Clock, per_hour: int = 10) -> None:
+        self._clock = clock
+        self._per_hour = per_hour
+        self._given_up: dict[ConversionId, float] = {}
+
+    async def take(self, conversion_id: ConversionId) -> bool:
+        now = self._clock.monotonic()
+        self._given_up = {each: at for each, at in self._given_up.items() if at > now - 3600}
+        if conversion_id not in self._given_up and len(self._given_up) < self._per_hour:
+            self._given_up[conversion_id] = now
+        return conversion_id in self._given_up
+
+
 def _is_wanted(file: AudioFile, record: _Record) -> bool:
     if record.ending:
         return False

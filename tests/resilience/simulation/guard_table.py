@@ -176,7 +176,7 @@ GUARDS = (
         f"{CONVERTER}/use_cases/desk.py",
         "        if self._is_alone:\n            return 0\n",
         "",
-        KILLERS,
+        "converter_service/tests/test_desk.py",
     ),
     Guard(
         "loss: a suspect gets its turn",
@@ -191,6 +191,20 @@ GUARDS = (
         "elif attempts.losses_alone >= self.losses_alone:",
         "elif attempts.losses >= self.losses_alone:",
         "converter_service/tests/test_convert_video.py",
+    ),
+    Guard(
+        "loss: its neighbours live on",
+        f"{CONVERTER}/domain/attempts.py",
+        "ALONE_AFTER = 2",
+        "ALONE_AFTER = 1000",
+        KILLERS,
+    ),
+    Guard(
+        "loss: only so many are given up",
+        f"{CONVERTER}/use_cases/convert_video.py",
+        "if exhaustion and await self._may_give_up(claim, exhaustion):",
+        "if exhaustion:",
+        KILLERS,
     ),
     Guard(
         "lease: of a mail",

@@ -16,6 +16,7 @@ import notifier_service.wire
 import notifier_service.worker
 from converter_service.adapters.event_progress import EventProgressChannel
 from converter_service.adapters.mongo_claims import MongoClaimStore
+from converter_service.adapters.mongo_give_ups import MongoGiveUps
 from converter_service.adapters.mongo_tombstones import MongoTombstoneStore
 from converter_service.use_cases import housekeeping
 from converter_service.use_cases.call_off import CallOff
@@ -71,6 +72,7 @@ STORE, VIDEOS, AUDIO, MAIL = "store", "videos", "audio", "mail"
 REMIND_SECONDS = 4.0
 LEASE_SECONDS = 15.0
 SLOTS = 2
+GIVE_UPS_PER_HOUR = 2
 LIMITS = Limits(max_bytes=1000, idle_seconds=40.0)
 RETENTION = Retention(video=timedelta(seconds=90), audio=timedelta(days=1))
 SWEEP_SECONDS = 20.0
@@ -201,7 +203,8 @@ class Converter:
         self.process = site.process
         self.disk = Disk()
         world, clock, stopping = site.world, site.clock, asyncio.Event()
-        collection = site.database("converter")["claims"]
+        database = site.database("converter")
+        collection = database["claims"]
         relay = Relay(MongoOutbox(collection), site.producer)
         claims = MongoClaimStore(collection, lease_seconds=LEASE_SECONDS, promised=relay.wake)
         videos = ConverterVideos(world.videos, world.network, VIDEOS)
@@ -217,6 +220,7 @@ class Converter:
             workshop=self.disk,
             progress=EventProgressChannel(site.producer, clock),
             suspicion=suspicion,
+            give_ups=MongoGiveUps(database["limits"], per_hour=GIVE_UPS_PER_HOUR),
             lease_seconds=LEASE_SECONDS,
         )
         desk = Desk(claims, ConvertVideo(equipment), suspicion, slots=SLOTS)

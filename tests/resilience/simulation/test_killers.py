@@ -8,12 +8,14 @@ import pytest
 
 from .loop import Process
 from .media import Kind
+from .services import GIVE_UPS_PER_HOUR
 from .world import World, determined, upload_of
 
 # A killer needs so long to eat all memory; its process is back soon after.
 SECONDS_TO_DIE = 2.0
 SECONDS_TO_RESTART = 0.5
-PATIENCE_SECONDS = 1200.0
+BAD_RELEASE_SECONDS = 1500.0
+PATIENCE_SECONDS = 3000.0
 
 
 @pytest.fixture
@@ -61,8 +63,9 @@ def die(world: World, killers: Collection[str]) -> None:
 
 def suffer(world: World, killers: Collection[str], keys: Collection[str]) -> None:
     """Let killers kill until all of `keys` are over."""
+    until = world.loop.now + PATIENCE_SECONDS
     while not set(states(world, keys)) <= {"SUCCEEDED", "FAILED"}:
-        assert world.loop.now < PATIENCE_SECONDS
+        assert world.loop.now < until
         die(world, killers)
 
 
@@ -75,4 +78,19 @@ def test_a_video_that_kills_its_worker_takes_none_of_its_neighbours_with_it(
 
     assert states(world, [killer, innocent]) == ["FAILED", "SUCCEEDED"]
     assert len(world.bus.dead_letters) == 1
+    world.checker.check()
+
+
+def test_a_release_that_dies_of_every_video_ends_only_a_few_and_a_rollback_rescues_the_rest(
+    world: World,
+) -> None:
+    keys = uploaded(world, *[Kind.LONG] * (GIVE_UPS_PER_HOUR + 3))
+
+    while world.loop.now < BAD_RELEASE_SECONDS:
+        die(world, keys)
+    given_up = [key for key in keys if states(world, [key]) == ["FAILED"]]
+    suffer(world, [], keys)
+
+    assert len(given_up) == GIVE_UPS_PER_HOUR
+    assert sorted(states(world, keys)) == ["FAILED"] * GIVE_UPS_PER_HOUR + ["SUCCEEDED"] * 3
     world.checker.check()

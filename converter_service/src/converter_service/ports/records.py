@@ -156,3 +156,18 @@ class TombstoneStore(Protocol):
         A running claim named it and may be storing it; or it is whole by now, and an outcome.
         """
         ...
+
+
+class GiveUps(Protocol):
+    """How many conversions all workers together give up within an hour.
+
+    A release whose processes die of whatever they convert remembers nothing itself.
+    """
+
+    async def take(self, conversion_id: ConversionId) -> bool:
+        """Count the conversion as given up, unless as many as may be were given up lately.
+
+        False if so, and nothing is counted. A repeat within the hour counts nothing and is True.
+        Raises `Outage`; repeating it then is safe.
+        """
+        ...
