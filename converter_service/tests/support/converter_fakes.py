@@ -8,7 +8,7 @@ import uuid
 from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal
 
@@ -406,8 +406,9 @@ class InMemoryAudioStore:
             and (since is None or since <= self.stored_at[file.audio_id])
         ]
 
-    async def fragments(self, until: datetime) -> list[AudioId]:
+    async def fragments(self, older_than_seconds: float) -> list[AudioId]:
         self._fail()
+        until = self._clock.now() - timedelta(seconds=older_than_seconds)
         return [audio_id for audio_id, moment in self.halves.items() if moment < until]
 
     def _fail(self) -> None:

@@ -310,7 +310,7 @@ GUARDS = (
     Guard(
         "sweeper: half stored audio",
         f"{CONVERTER}/use_cases/housekeeping.py",
-        "        await self._remove_fragments(until)\n",
+        "        await self._remove_fragments()\n",
         "",
         SCENARIOS,
     ),

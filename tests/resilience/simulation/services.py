@@ -202,8 +202,10 @@ class Converter:
         self.site = site
         self.process = site.process
         self.disk = Disk()
-        world, clock, stopping = site.world, site.clock, asyncio.Event()
+        world, stopping = site.world, asyncio.Event()
         database = site.database("converter")
+        clock = StoreClock(database, site.clock)
+        preparation = Preparation(clock.measure)
         collection = database["claims"]
         relay = Relay(MongoOutbox(collection), site.producer)
         claims = MongoClaimStore(collection, lease_seconds=LEASE_SECONDS, promised=relay.wake)
@@ -227,13 +229,15 @@ class Converter:
         tombstones = MongoTombstoneStore(clock, collection, promised=relay.wake)
         call_off = CallOff(tombstones, audio, desk.stop)
         sweeper = housekeeping.Housekeeping(clock, tombstones, audio, HOUSEKEEPING)
-        for background in (desk, relay, call_off, sweeper):
+        self._requests = converter_service.worker.ConversionRequests(desk, call_off)
+        for background in (preparation, clock):
             site.spawn(background.run(stopping))
-        site.consume(
-            "converter",
-            converter_service.worker.ConversionRequests(desk, call_off),
-            converter_service.wire.SOURCE,
-        )
+        conversions = converter_service.worker.Conversions(desk, relay)
+        for timed in (conversions.run, call_off.run, sweeper.run, self._consume):
+            site.spawn(Afterwards(preparation, timed).run(stopping))
+
+    async def _consume(self, _: asyncio.Event) -> None:
+        self.site.consume("converter", self._requests, converter_service.wire.SOURCE)
 
 
 class SimulatedMailer:
@@ -261,8 +265,9 @@ class Notifier:
         """Put it together and start it."""
         self.site = site
         self.process = site.process
-        clock, stopping = site.clock, asyncio.Event()
-        deliveries = site.database("notifier")["deliveries"]
+        database, stopping = site.database("notifier"), asyncio.Event()
+        clock, deliveries = StoreClock(database, site.clock), database["deliveries"]
+        preparation = Preparation(clock.measure)
         store = MongoDeliveryStore(deliveries)
         relay = Relay(MongoOutbox(deliveries), site.producer)
         lease = Lease(store, clock, LEASE_SECONDS)
@@ -282,8 +287,9 @@ class Notifier:
         sweeper = notifier_service.worker.TombstoneSweeper(
             SweepTombstones(store, keep=timedelta(days=14)), every_seconds=60
         )
-        for background in (sender, relay, sweeper):
+        for background in (preparation, clock, relay, sweeper):
             site.spawn(background.run(stopping))
+        site.spawn(Afterwards(preparation, sender.run).run(stopping))
         site.consume(
             "notifier",
             notifier_service.worker.NotificationWorker(request, forget),
