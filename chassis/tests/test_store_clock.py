@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
 from tonearm_chassis import mongo
 from tonearm_chassis.clock import SystemClock
 from tonearm_chassis.errors import Outage
+from tonearm_chassis.gridfs_writer import GridFSWriter
 from tonearm_chassis.store_clock import StoreClock
 from tonearm_chassis.testing.clock import FakeClock
+from tonearm_chassis.testing.mongo import DatedDatabase
 
 CLOSE = timedelta(seconds=5)
+LONG_AGO = datetime(2020, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
 class WrongClock(SystemClock):
@@ -75,3 +79,16 @@ async def test_an_answer_that_took_long_tells_nothing(mongodb_uri: str) -> None:
             await clock.measure()
 
         assert clock.now() == machine.now()
+
+
+async def test_a_file_is_as_old_as_the_store_says(mongodb_uri: str) -> None:
+    async with mongo.connect(mongodb_uri) as client:
+        await client.drop_database("videos")
+        database: Any = DatedDatabase(mongo.database(client, "videos"), LONG_AGO)
+        writer = GridFSWriter(database, "video", "video")
+        await writer.write(b"a video")
+
+        await writer.commit()
+
+        stored = await database["fs.files"].find_one({"_id": "video"})
+        assert stored["uploadDate"] == LONG_AGO

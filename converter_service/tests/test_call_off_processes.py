@@ -10,7 +10,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from converter_fakes import InMemoryVideoStore, RecordedProgress, order
+from converter_fakes import InMemoryGiveUps, InMemoryVideoStore, RecordedProgress, order
 from converter_media import MediaMaker
 from pymongo import AsyncMongoClient
 
@@ -60,6 +60,7 @@ class Worker:
                 self.workshop,
                 RecordedProgress(lambda _: self.encoding.set()),
                 suspicion,
+                InMemoryGiveUps(clock),
                 LEASE_SECONDS,
             )
         )

@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from converter_fakes import LEASE_SECONDS, order
+from converter_fakes import order
 from converter_records import FAILED, NOW, SUCCEEDED, Records
 
 from converter_service.domain import (
-    AttemptLimits,
     Attempts,
     Claim,
     ClaimLost,
@@ -147,7 +146,7 @@ async def test_orders_left_behind_are_due_oldest_first(records: Records) -> None
     for number in (3, 1, 2):
         assert await records.claims.leave(order(number)) is None
 
-    assert await records.claims.due(2) == [order(1), order(2)]
+    assert await records.due(2) == [order(1), order(2)]
 
 
 async def test_leaving_an_order_that_is_known_changes_nothing(records: Records) -> None:
@@ -156,16 +155,16 @@ async def test_leaving_an_order_that_is_known_changes_nothing(records: Records) 
 
     assert await records.claims.leave(order(1)) is None
     assert await records.claims.leave(order(2)) is Standing.OVER
-    assert await records.claims.due(10) == []
+    assert await records.due(10) == []
 
 
 async def test_what_lost_its_holder_is_due(records: Records) -> None:
     await records.claimed()
-    assert await records.claims.due(10) == []
+    assert await records.due(10) == []
 
     await records.expire_leases()
 
-    assert await records.claims.due(10) == [order()]
+    assert await records.due(10) == [order()]
 
 
 async def test_a_released_claim_is_free_at_once(records: Records) -> None:
@@ -196,10 +195,10 @@ async def test_a_setback_is_counted_and_rests_grow(
         assert await records.claims.release(claim, setback)
 
         await records.pass_time(rest - 0.9)
-        assert await records.claims.due(10) == []
+        assert await records.due(10) == []
         assert await records.claims.claim(order(), "you") is Standing.HELD
         await records.pass_time(0.9)
-        assert await records.claims.due(10) == [order()]
+        assert await records.due(10) == [order()]
 
 
 async def test_a_resting_order_holds_up_nobody(records: Records) -> None:
@@ -207,40 +206,7 @@ async def test_a_resting_order_holds_up_nobody(records: Records) -> None:
     for number in (3, 2):
         await records.claims.leave(order(number))
 
-    assert await records.claims.due(1) == [order(2)]
-
-
-async def test_a_worker_that_vanished_is_counted_and_one_that_went_is_not(
-    records: Records,
-) -> None:
-    await records.claims.release(await records.claimed(owner="went"), Setback.DRAINED)
-    await records.claimed(owner="vanishes")
-    await records.expire_leases()
-
-    claim = await records.claimed(owner="last")
-
-    assert claim.attempts == Attempts(losses=1)
-
-
-async def test_after_several_vanished_a_conversion_rests(records: Records) -> None:
-    for number in range(4):
-        await records.claimed(owner=f"worker-{number}")
-        await records.expire_leases()
-
-    assert await records.claims.due(10) == []
-    assert await records.claims.claim(order(), "you") is Standing.HELD
-    await records.pass_time(2)
-    assert (await records.claimed(owner="you")).attempts.losses == 4
-
-
-async def test_losses_end_as_well(records: Records) -> None:
-    for number in range(AttemptLimits().losses):
-        await records.claimed(owner=f"worker-{number}")
-        await records.pass_time(LEASE_SECONDS + 300)
-
-    claim = await records.claimed(owner="last")
-
-    assert AttemptLimits().exhaustion(claim.attempts) is not None
+    assert await records.due(1) == [order(2)]
 
 
 async def test_a_holder_who_looks_learns_what_became_of_the_claim(records: Records) -> None:
@@ -282,7 +248,7 @@ async def test_an_order_that_waits_learns_of_a_higher_fence(records: Records) ->
     await records.claims.leave(order(fence_floor=7))
     await records.claims.leave(order(fence_floor=2))
 
-    assert await records.claims.due(1) == [order(fence_floor=7)]
+    assert await records.due(1) == [order(fence_floor=7)]
 
 
 async def test_an_outcome_is_announced_so_that_a_gateway_which_knows_more_believes_it(
@@ -304,7 +270,7 @@ async def test_a_worker_from_before_a_restored_backup_can_do_nothing(records: Re
     await records.restore(1, "first")
     await records.expire_leases()
 
-    again = await records.claimed(owner="new")
+    again = await records.claimed(owner="new", is_alone=True)
 
     assert again.fence == zombie.fence
     for attempt in (

@@ -14,6 +14,7 @@ from converter_fakes import (
     FakeWorkshop,
     InMemoryAudioStore,
     InMemoryClaimStore,
+    InMemoryGiveUps,
     InMemoryVideoStore,
     RecordedProgress,
     order,
@@ -24,6 +25,7 @@ from converter_service.domain import (
     Attempts,
     AudioId,
     Claim,
+    ConversionId,
     Ending,
     EngineFailure,
     Failed,
@@ -53,6 +55,7 @@ class World:
     workshop: FakeWorkshop
     progress: RecordedProgress
     suspicion: Suspicion
+    give_ups: InMemoryGiveUps
     convert: ConvertVideo
 
     async def claim(self, owner: str = "me", number: int = 1) -> Claim:
@@ -70,6 +73,7 @@ class World:
             self.workshop,
             self.progress,
             self.suspicion,
+            self.give_ups,
             LEASE_SECONDS,
         )
 
@@ -90,13 +94,10 @@ def world(tmp_path: Path) -> World:
     clock = FakeClock()
     claims, videos, audio = InMemoryClaimStore(clock), InMemoryVideoStore(), InMemoryAudioStore()
     engine, workshop, progress = FakeEngine(), FakeWorkshop(tmp_path), RecordedProgress()
-    suspicion = Suspicion(clock)
-    convert = ConvertVideo(
-        Equipment(
-            clock, claims, videos, audio, engine, workshop, progress, suspicion, LEASE_SECONDS
-        )
-    )
-    return World(clock, claims, videos, audio, engine, workshop, progress, suspicion, convert)
+    suspicion, give_ups = Suspicion(clock), InMemoryGiveUps(clock, per_hour=1)
+    tools = (clock, claims, videos, audio, engine, workshop, progress, suspicion, give_ups)
+    convert = ConvertVideo(Equipment(*tools, LEASE_SECONDS))
+    return World(*tools, convert)
 
 
 async def test_a_conversion_stores_its_audio_and_says_so(world: World) -> None:
@@ -368,7 +369,7 @@ async def exhaust(world: World, attempts: Attempts) -> None:
     ("attempts", "reason"),
     [
         (Attempts(engine_failures=3), FailureReason.ENGINE_FAILED),
-        (Attempts(losses=8), FailureReason.ENGINE_FAILED),
+        (Attempts(losses=6, losses_alone=4), FailureReason.ENGINE_FAILED),
         (Attempts(outages=50), FailureReason.ENGINE_FAILED),
         (Attempts(outages=50, shortages=50), FailureReason.STORAGE_FULL),
     ],
@@ -386,12 +387,48 @@ async def test_after_too_many_attempts_it_fails_with_a_dead_letter(
 
 
 @pytest.mark.parametrize(
-    "attempts", [Attempts(2, 7, 49, 49), Attempts(engine_failures=2), Attempts(losses=7)]
+    "attempts", [Attempts(2, 9, 49, 49, 3), Attempts(engine_failures=2), Attempts(losses=70)]
 )
 async def test_before_that_it_is_tried_again(world: World, attempts: Attempts) -> None:
     await exhaust(world, attempts)
 
     assert isinstance(world.outcome(), Succeeded)
+
+
+@pytest.mark.parametrize(
+    "attempts",
+    [
+        Attempts(engine_failures=3),
+        Attempts(losses=6, losses_alone=4),
+        Attempts(outages=50, shortages=50),
+    ],
+)
+async def test_beyond_what_may_be_given_up_in_an_hour_it_is_tried_again(
+    world: World, attempts: Attempts
+) -> None:
+    assert await world.give_ups.take(order(2).conversion_id)
+
+    await exhaust(world, attempts)
+
+    assert isinstance(world.outcome(), Succeeded)
+    assert world.claims.letters == []
+
+
+async def test_giving_up_waits_for_a_store_that_is_away(world: World) -> None:
+    class Away(InMemoryGiveUps):
+        outages = 2
+
+        async def take(self, conversion_id: ConversionId) -> bool:
+            if self.outages:
+                self.outages -= 1
+                raise Outage("limits: away")
+            return await super().take(conversion_id)
+
+    convert = ConvertVideo(replace(world.equipment(), give_ups=Away(world.clock)))
+
+    await convert(replace(await world.claim(), attempts=Attempts(engine_failures=3)))
+
+    assert isinstance(world.outcome(), Failed)
 
 
 async def test_a_refusal_is_no_dead_letter(world: World) -> None:

@@ -6,45 +6,14 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
+from converter_desk import Conversions
 from converter_fakes import LEASE_SECONDS, InMemoryClaimStore, order
 
-from converter_service.domain import Attempts, Claim, Failed, FailureReason, Setback
+from converter_service.domain import Attempts, Claim
 from converter_service.use_cases.desk import Desk
 from converter_service.use_cases.suspicion import Suspicion
 from tonearm_chassis.errors import Outage
 from tonearm_chassis.testing.clock import FakeClock
-
-
-class Conversions:
-    """What the desk is given to run: waits until told to finish."""
-
-    def __init__(self, claims: InMemoryClaimStore, clock: FakeClock) -> None:
-        self.claims = claims
-        self.clock = clock
-        self.running: list[Claim] = []
-        self.finish = asyncio.Event()
-        self.cancelled = 0
-        self.crash: Exception | None = None
-        self.started = asyncio.Condition()
-
-    async def __call__(self, claim: Claim) -> None:
-        self.running.append(claim)
-        async with self.started:
-            self.started.notify_all()
-        try:
-            await self.finish.wait()
-        except asyncio.CancelledError:
-            self.cancelled += 1
-            await self.claims.release(claim, Setback.DRAINED)
-            raise
-        if self.crash:
-            raise self.crash
-        outcome = Failed(FailureReason.NO_AUDIO, "", self.clock.now())
-        await self.claims.finish(claim, outcome)
-
-    async def until(self, count: int) -> None:
-        async with self.started:
-            await self.started.wait_for(lambda: len(self.running) >= count)
 
 
 @pytest.fixture
@@ -101,7 +70,7 @@ async def test_no_more_run_than_there_are_slots(desk: Desk, claims: InMemoryClai
     await asyncio.gather(*[desk.take(order(number)) for number in (1, 2, 3, 4)])
 
     assert desk.running == 2
-    assert len(await claims.due(10)) == 2
+    assert len(await claims.due_orders()) == 2
 
 
 async def test_a_slot_that_gets_free_takes_the_oldest_order_that_waits(
@@ -169,7 +138,7 @@ async def test_while_stopping_orders_are_left_to_others(
     await desk.take(order())
 
     assert conversions.running == []
-    assert await claims.due(10) == [order()]
+    assert await claims.due_orders() == [order()]
 
 
 async def test_the_drain_waits_for_what_runs(desk: Desk, conversions: Conversions) -> None:
@@ -200,7 +169,7 @@ async def test_at_the_end_of_the_drain_what_runs_is_given_back(
     with pytest.raises(asyncio.CancelledError):
         await running
     assert conversions.cancelled == 1
-    assert await claims.due(10) == [order()]
+    assert await claims.due_orders() == [order()]
     claim = await claims.claim(order(), "you")
     assert isinstance(claim, Claim)
     assert (claim.fence, claim.attempts) == (2, Attempts())
@@ -219,9 +188,9 @@ async def test_a_crash_of_our_own_is_counted_and_the_worker_goes_on(
     await desk.run(stopping)
 
     assert claims.attempts(order().conversion_id) == Attempts(engine_failures=1)
-    assert await claims.due(1) == []
+    assert await claims.due_orders() == []
     clock.advance(10)
-    assert await claims.due(1) == [order()]
+    assert await claims.due_orders() == [order()]
 
 
 async def test_what_is_stopped_is_over_when_stop_returns(

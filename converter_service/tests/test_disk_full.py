@@ -15,6 +15,7 @@ from converter_fakes import (
     LEASE_SECONDS,
     InMemoryAudioStore,
     InMemoryClaimStore,
+    InMemoryGiveUps,
     InMemoryVideoStore,
     RecordedProgress,
     order,
@@ -122,6 +123,7 @@ class World:
                 self.workshop,
                 RecordedProgress(),
                 Suspicion(self.clock),
+                InMemoryGiveUps(self.clock),
                 LEASE_SECONDS,
             )
         )

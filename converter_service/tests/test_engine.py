@@ -13,6 +13,7 @@ from converter_fakes import (
     LEASE_SECONDS,
     InMemoryAudioStore,
     InMemoryClaimStore,
+    InMemoryGiveUps,
     InMemoryVideoStore,
     RecordedProgress,
     order,
@@ -91,6 +92,7 @@ def convert(
                 workshop,
                 progress,
                 Suspicion(clock),
+                InMemoryGiveUps(clock),
                 LEASE_SECONDS,
             )
         )(claim)

@@ -45,7 +45,7 @@ class Stores:
         return [file async for files in self.audio.list_files(begin, now + until) for file in files]
 
     async def fragments(self, until: timedelta) -> list[AudioId]:
-        return await self.audio.fragments(datetime.now(UTC) + until)
+        return await self.audio.fragments(-until.total_seconds())
 
 
 @pytest.fixture(params=["memory", "gridfs"])

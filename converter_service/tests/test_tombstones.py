@@ -49,7 +49,7 @@ async def test_what_is_called_off_is_lost_to_its_holder_and_over(
             await attempt
     assert await records.claims.claim(order(), "you") is Standing.OVER
     assert await records.claims.leave(order()) is Standing.OVER
-    assert await records.claims.due(10) == []
+    assert await records.due(10) == []
     assert await records.promised() == []
 
 
@@ -229,7 +229,7 @@ async def test_in_whatever_order_requests_and_ends_arrive_it_stays_over(
         await records.expire_leases()
         await settle(records)
 
-    assert await records.claims.due(10) == []
+    assert await records.due(10) == []
     assert await records.claims.claim(order(), "late") is Standing.OVER
     assert (await records.promised())[-1] == ("DeletionConfirmed", 0)
 

@@ -61,7 +61,7 @@ async def test_a_request_is_durable_when_its_handler_returns(
 ) -> None:
     await requests(envelope(requested()))
 
-    assert await claims.due(10) == [ASKED]
+    assert await claims.due_orders() == [ASKED]
 
 
 async def test_a_repeated_request_changes_nothing(
@@ -70,7 +70,7 @@ async def test_a_repeated_request_changes_nothing(
     for _ in range(3):
         await requests(envelope(requested()))
 
-    assert await claims.due(10) == [ASKED]
+    assert await claims.due_orders() == [ASKED]
 
 
 CALLS = (
@@ -87,7 +87,7 @@ async def test_what_is_called_off_is_confirmed(
 
     await requests(envelope(message))
 
-    assert await claims.due(10) == []
+    assert await claims.due_orders() == []
     assert claims.promised == [(confirmation, 0)]
 
 
@@ -100,7 +100,7 @@ async def test_what_is_called_off_and_was_never_heard_of_is_confirmed_and_rememb
     for _ in range(10):
         await requests(envelope(requested()))
 
-    assert await claims.due(10) == []
+    assert await claims.due_orders() == []
     assert set(claims.promised) == {(confirmation, 0)}
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection
+from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from gridfs.asynchronous.grid_file import AsyncGridFSBucket
@@ -14,6 +16,7 @@ from gateway_service.adapters.gridfs_videos import GridFSVideoStore
 from gateway_service.domain import AudioId, VideoId
 from gateway_service.ports import MissingAudio
 from tonearm_chassis.mongo import Document
+from tonearm_chassis.testing.mongo import DatedDatabase
 
 MIB = 1024 * 1024
 VIDEO_ID = VideoId("v1")
@@ -139,4 +142,15 @@ async def test_bytes_that_nobody_knows_are_orphans_committed_or_not(
     found = await strangers(videos, "known-file", "known-half", age=-2)
 
     assert found == ["file", "half"]
+    assert await strangers(videos, age=60) == []
+
+
+async def test_how_old_a_file_is_the_store_says(mongodb: AsyncDatabase[Document]) -> None:
+    dated: Any = DatedDatabase(mongodb, datetime(2020, 1, 2, tzinfo=UTC))
+    videos = GridFSVideoStore(mongodb)
+    videos._database = dated  # noqa: SLF001 - the driver's bucket takes only the driver's database
+    sink = videos.begin(VideoId("new"))
+    await sink.write(b"x")
+    await sink.commit()
+
     assert await strangers(videos, age=60) == []

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from bson import ObjectId
 from pymongo import DESCENDING
 from pymongo.asynchronous.database import AsyncDatabase
 
-from tonearm_chassis.mongo import Document, outages
+from tonearm_chassis.mongo import Document, outages, server_time
 
 STRETCH = 1000
 
@@ -60,7 +60,7 @@ class OrphanSearch:
         # Asked after the ids were read: what has been committed since is no orphan.
         files = self._database["fs.files"].find({"_id": {"$in": ids}}, {"_id": 1})
         owned = {file["_id"] async for file in files}
-        before = await self._now() - timedelta(seconds=older_than_seconds)
+        before = await server_time(self._database) - timedelta(seconds=older_than_seconds)
         return [each for each in ids if each not in owned and await self._is_older(each, before)]
 
     async def _is_older(self, file_id: str, moment: datetime) -> bool:
@@ -73,11 +73,6 @@ class OrphanSearch:
             and isinstance(newest["_id"], ObjectId)
             and newest["_id"].generation_time < moment
         )
-
-    async def _now(self) -> datetime:
-        answer = await self._database.client.admin.command("hello")
-        now: datetime = answer["localTime"]
-        return now.replace(tzinfo=UTC)
 
 
 async def gridfs_orphans(database: AsyncDatabase[Document], older_than_seconds: float) -> list[str]:

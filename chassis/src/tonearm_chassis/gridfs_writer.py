@@ -8,7 +8,6 @@ with a few MiB, and fills the next batch while the last one is on its way.
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime
 
 from bson import Binary
 from pymongo import ASCENDING
@@ -17,7 +16,7 @@ from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import BulkWriteError
 
 from tonearm_chassis.errors import Outage, StorageFull
-from tonearm_chassis.mongo import OUT_OF_DISK_SPACE, Document, error_codes, outages
+from tonearm_chassis.mongo import OUT_OF_DISK_SPACE, Document, error_codes, outages, server_time
 
 CHUNK_BYTES = 1024 * 1024  # the default of 255 KiB is a relic of MMAPv1 (SERVER-13331)
 BATCH_CHUNKS = 4
@@ -45,6 +44,7 @@ class GridFSWriter:
         metadata: Document | None = None,
     ) -> None:
         """Write a file with this id, which must be new; `metadata` goes into its document."""
+        self._database = database
         self._files: AsyncCollection[Document] = database["fs.files"]
         self._chunks: AsyncCollection[Document] = database["fs.chunks"]
         self._file_id = file_id
@@ -77,11 +77,12 @@ class GridFSWriter:
             "filename": self._filename,
             "length": self._length,
             "chunkSize": CHUNK_BYTES,
-            "uploadDate": datetime.now(UTC),
         }
         if self._metadata is not None:
             document["metadata"] = self._metadata
         with outages():
+            # Who looks for old files goes by the store's clock, too.
+            document["uploadDate"] = await server_time(self._database)
             await self._files.insert_one(document)
 
     async def abort(self) -> None:

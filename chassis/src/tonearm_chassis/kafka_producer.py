@@ -25,6 +25,8 @@ from tonearm_chassis.threads import in_thread
 STEPS_OF_A_SEND = 4
 CLOSE_SECONDS = 2.0
 SENDS_AT_ONCE = 16  # each has a thread
+# What kafka-python trips over when the partitions of a topic vanish while it chooses one of them.
+LOST_ITS_TOPIC = (ValueError, TypeError, ZeroDivisionError)
 
 
 class KafkaEventProducer:
@@ -68,7 +70,7 @@ class KafkaEventProducer:
             ).get(timeout=self._delivery_seconds)
         except (MessageSizeTooLargeError, InvalidTopicError) as error:
             raise UnsendableEvent(repr(error)) from error
-        except KafkaError as error:
+        except (KafkaError, *LOST_ITS_TOPIC) as error:
             # A broker that was wiped answers UnknownProducerId for ever, and a lost topic is
             # only found by asking again: a new producer costs little, so any failure makes one.
             self._replace(producer)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any
 
 from bson.codec_options import CodecOptions
@@ -48,6 +49,13 @@ def database(client: AsyncMongoClient[Document], name: str) -> AsyncDatabase[Doc
         write_concern=WriteConcern(w="majority", j=True, wtimeout=TIMEOUT_MS),
         read_concern=ReadConcern("local"),
     )
+
+
+async def server_time(database: AsyncDatabase[Document]) -> datetime:
+    """Tell the server's time of day, in UTC, as it was a moment ago."""
+    answer = await database.command("hello")
+    moment: datetime = answer["localTime"]
+    return moment.replace(tzinfo=UTC)
 
 
 @contextmanager

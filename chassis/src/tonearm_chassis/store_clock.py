@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from pymongo.asynchronous.database import AsyncDatabase
 
 from tonearm_chassis.clock import Clock
 from tonearm_chassis.errors import Outage
 from tonearm_chassis.logs import get_log
-from tonearm_chassis.mongo import Document, outages
+from tonearm_chassis.mongo import Document, outages, server_time
 
 log = get_log(__name__)
 
@@ -49,14 +49,13 @@ class StoreClock:
         """Compare the clocks. Raises `Outage`, also if the answer took too long to be of use."""
         asked, begin = self._machine.now(), self._machine.monotonic()
         with outages():
-            answer = await self._database.command("hello")
+            told = await server_time(self._database)
         answered = self._machine.now()
         if self._machine.monotonic() - begin > SLOW_SECONDS:
             # A process that stood still in between would be wrong by half of that time.
             raise Outage("mongodb: too slow to tell the time")
-        told: datetime = answer["localTime"]
         # The server looked at its clock somewhere in between.
-        ahead = told.replace(tzinfo=UTC) - (asked + (answered - asked) / 2)
+        ahead = told - (asked + (answered - asked) / 2)
         if abs(ahead - self._ahead) > timedelta(seconds=LARGE_SECONDS):
             log.warning("clocks_disagree", seconds=ahead.total_seconds())
         self._ahead = _milliseconds(ahead)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import sys
 import tempfile
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +20,7 @@ from converter_service.adapters.ffmpeg import FfmpegEngine, Patience, find_ffmpe
 from converter_service.adapters.gridfs_audio import GridFSAudioStore
 from converter_service.adapters.gridfs_videos import GridFSVideoStore
 from converter_service.adapters.mongo_claims import MongoClaimStore
+from converter_service.adapters.mongo_give_ups import MongoGiveUps
 from converter_service.adapters.mongo_tombstones import MongoTombstoneStore
 from converter_service.adapters.scratch import ScratchWorkshop
 from converter_service.domain import AttemptLimits
@@ -32,12 +31,11 @@ from converter_service.use_cases.convert_video import ConvertVideo, Equipment
 from converter_service.use_cases.desk import Desk
 from converter_service.use_cases.housekeeping import Housekeeping, Retention
 from converter_service.use_cases.suspicion import Suspicion
-from converter_service.worker import ConversionRequests
+from converter_service.worker import ConversionRequests, Conversions
 from tonearm.converter.v1 import converter_pb2_grpc
 from tonearm_chassis import mongo
 from tonearm_chassis.clock import SystemClock
 from tonearm_chassis.dead_letters import DeadLetterLimit, DeadLetters
-from tonearm_chassis.errors import Outage
 from tonearm_chassis.events import EventProducer
 from tonearm_chassis.failpoints import Failpoints
 from tonearm_chassis.kafka_consumer import KafkaEventConsumer
@@ -45,55 +43,13 @@ from tonearm_chassis.kafka_producer import KafkaEventProducer
 from tonearm_chassis.logs import configure_logs, get_log
 from tonearm_chassis.metrics import serve_metrics
 from tonearm_chassis.outbox import MongoOutbox, Relay
+from tonearm_chassis.preparation import Afterwards, Preparation
 from tonearm_chassis.server import Background, Binding, ServiceRunner
 from tonearm_chassis.settings import EX_CONFIG, load_settings
+from tonearm_chassis.store_clock import StoreClock
 from tonearm_chassis.tracing import configure_tracing
 
 log = get_log(__name__)
-
-PREPARE_PAUSE_SECONDS = 1.0
-LAST_RELAY_SECONDS = 5.0
-
-
-class Conversions:
-    """A `Background`: the indexes, then the desk; the relay ends after it, not with it.
-
-    Outcomes that are reached during the drain are so published before the service ends.
-    """
-
-    def __init__(
-        self, desk: Desk, relay: Relay, prepare: Sequence[Callable[[], Awaitable[None]]]
-    ) -> None:
-        """Run `desk` and `relay` once the steps of `prepare` are done."""
-        self._desk = desk
-        self._relay = relay
-        self._steps = prepare
-        self.ready = asyncio.Event()
-
-    async def run(self, stopping: asyncio.Event) -> None:
-        """Prepare the store, waiting for it if need be, then convert until told to stop."""
-        while not await self._prepare() and not stopping.is_set():
-            with suppress(TimeoutError):
-                await asyncio.wait_for(stopping.wait(), PREPARE_PAUSE_SECONDS)
-        self.ready.set()
-        is_idle = asyncio.Event()
-        relaying = asyncio.create_task(self._relay.run(is_idle))
-        try:
-            await self._desk.run(stopping)
-        finally:
-            is_idle.set()
-            self._relay.wake()
-            await asyncio.wait([relaying], timeout=LAST_RELAY_SECONDS)
-            relaying.cancel()
-
-    async def _prepare(self) -> bool:
-        try:
-            for step in self._steps:
-                await step()
-        except Outage as outage:
-            log.warning("store_away", cause=str(outage))
-            return False
-        return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,12 +58,20 @@ class Parts:
 
     desk: Desk
     call_off: CallOff
+    preparation: Preparation
+    clock: StoreClock
     conversions: Conversions
     housekeeping: Housekeeping
 
-    def backgrounds(self) -> list[Background]:
+    def backgrounds(self, consumer: KafkaEventConsumer) -> list[Background]:
         """List what runs for as long as the service does."""
-        return [self.conversions, self.call_off, self.housekeeping]
+        # What asks the clock waits until it is measured, or it would go by this machine's time.
+        timed = (consumer, self.conversions, self.call_off, self.housekeeping)
+        return [
+            self.preparation,
+            self.clock,
+            *[Afterwards(self.preparation, each.run) for each in timed],
+        ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,8 +109,8 @@ async def main() -> None:
         runner = ServiceRunner(settings, [_binding(engine, parts.desk)], rpc.TABLE)
         try:
             await runner.run(
-                [consumer, *parts.backgrounds()],
-                ready=[consumer.assigned, parts.conversions.ready],
+                parts.backgrounds(consumer),
+                ready=[parts.preparation.done, consumer.assigned],
             )
         finally:
             await bus.close()
@@ -176,9 +140,9 @@ def _consumer(settings: Settings, producer: EventProducer, parts: Parts) -> Kafk
 
 
 def _put_together(around: Surroundings) -> Parts:
-    settings, clock = around.settings, SystemClock()
+    settings, database = around.settings, mongo.database(around.client, "converter")
     fail = around.failpoints.around
-    collection = mongo.database(around.client, "converter")["claims"]
+    clock, collection = StoreClock(database, SystemClock()), database["claims"]
     outbox = fail(MongoOutbox(collection), "converter.outbox")
     relay = Relay(outbox, around.producer)
     claims = fail(
@@ -202,17 +166,24 @@ def _put_together(around: Surroundings) -> Parts:
             workshop=around.workshop,
             progress=EventProgressChannel(around.producer, clock),
             suspicion=suspicion,
+            give_ups=fail(
+                MongoGiveUps(database["limits"], per_hour=settings.give_ups_per_hour),
+                "converter.limits",
+            ),
             lease_seconds=settings.lease_seconds,
-            limits=AttemptLimits(losses=settings.max_losses, outages=settings.max_outages),
+            limits=AttemptLimits(losses_alone=settings.max_losses, outages=settings.max_outages),
         )
     )
     slots = settings.slots or _cores()
     desk = Desk(claims, convert, suspicion, slots=slots)
-    steps = (claims.prepare, tombstones.prepare, audio.prepare, outbox.prepare)
     return Parts(
         desk=desk,
         call_off=CallOff(tombstones, audio, desk.stop),
-        conversions=Conversions(desk, relay, steps),
+        preparation=Preparation(
+            clock.measure, claims.prepare, tombstones.prepare, audio.prepare, outbox.prepare
+        ),
+        clock=clock,
+        conversions=Conversions(desk, relay),
         housekeeping=Housekeeping(clock, tombstones, audio, _retention(settings)),
     )
 

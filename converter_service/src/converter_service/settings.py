@@ -35,10 +35,19 @@ class Settings(KafkaSettings):
         15.0, ge=1, description="how long after a worker's death another takes over"
     )
     max_losses: int = Field(
-        8, ge=1, description="workers that may vanish over a conversion before it is given up"
+        4,
+        ge=1,
+        description="workers that may vanish over a conversion that they do nothing beside, "
+        "before it is given up",
     )
     max_outages: int = Field(
         50, ge=1, description="attempts that may end in an outage before it is given up"
+    )
+    give_ups_per_hour: int = Field(
+        10,
+        ge=1,
+        description="conversions that all workers together give up in an hour before they go on "
+        "trying",
     )
     sweep_seconds: float = Field(
         60.0, gt=0, description="how often stray audio and old tombstones are looked for"

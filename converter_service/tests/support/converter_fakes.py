@@ -8,12 +8,13 @@ import uuid
 from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal
 
 from converter_service.adapters.disk import disk_errors
 from converter_service.domain import (
+    ALONE_AFTER,
     Attempts,
     AudioFile,
     AudioId,
@@ -22,6 +23,7 @@ from converter_service.domain import (
     ClaimLost,
     ConversionId,
     DecodedAudio,
+    DueOrder,
     EncodeReport,
     Ending,
     Order,
@@ -67,6 +69,7 @@ class _Record:
     order: Order
     fence: int = 0
     owner: str = ""
+    is_alone: bool = False
     lease_until: float = 0.0
     attempts: Attempts = field(default_factory=Attempts)
     left_behind: set[AudioId] = field(default_factory=set)
@@ -78,6 +81,10 @@ class _Record:
     @property
     def over(self) -> bool:
         return self.ending is not None or self.outcome is not None
+
+    @property
+    def losses(self) -> int:
+        return self.attempts.losses + bool(self.owner)
 
     @property
     def kept(self) -> AudioId | None:
@@ -96,12 +103,13 @@ class InMemoryClaimStore:
         self.outages = 0
         self.looks = 0
 
-    async def claim(self, order: Order, owner: str) -> Claim | Standing:
+    async def claim(self, order: Order, owner: str, *, is_alone: bool = False) -> Claim | Standing:
         record = self._record(order)
         if record.over:
             return Standing.OVER
-        if self._is_due(record):
+        if self._is_due(record) and (is_alone or record.losses < ALONE_AFTER):
             self._take(record, order, owner)
+            record.is_alone = is_alone
         elif record.owner != owner:
             return Standing.HELD
         record.lease_until = self._clock.monotonic() + self._lease_seconds
@@ -109,7 +117,10 @@ class InMemoryClaimStore:
 
     def _take(self, record: _Record, order: Order, owner: str) -> None:
         if record.owner:
-            record.attempts = replace(record.attempts, losses=record.attempts.losses + 1)
+            losses_alone = record.attempts.losses_alone + record.is_alone
+            record.attempts = replace(
+                record.attempts, losses=record.losses, losses_alone=losses_alone
+            )
         record.order = order
         record.fence = max(record.fence, order.fence_floor) + 1
         record.owner = owner
@@ -128,14 +139,17 @@ class InMemoryClaimStore:
         record.order = replace(record.order, fence_floor=floor)
         return None
 
-    async def due(self, limit: int) -> list[Order]:
+    async def due(self, limit: int) -> list[DueOrder]:
         self._fail()
-        orders = [
-            record.order
+        due = [
+            DueOrder(record.order, goes_alone=record.losses >= ALONE_AFTER)
             for record in self._records.values()
             if not record.over and self._is_due(record)
         ]
-        return sorted(orders, key=lambda each: each.create_time)[:limit]
+        return sorted(due, key=lambda each: each.order.create_time)[:limit]
+
+    async def due_orders(self) -> list[Order]:
+        return [each.order for each in await self.due(10)]
 
     async def announce_start(self, claim: Claim, start_time: datetime) -> None:  # noqa: ARG002 - the port has it
         self._mine(claim)
@@ -287,6 +301,22 @@ class InMemoryClaimStore:
             raise Outage("claims: away")
 
 
+class InMemoryGiveUps:
+    """A `GiveUps` whose hour is a clock's."""
+
+    def __init__(self, clock: Clock, per_hour: int = 10) -> None:
+        self._clock = clock
+        self._per_hour = per_hour
+        self._given_up: dict[ConversionId, float] = {}
+
+    async def take(self, conversion_id: ConversionId) -> bool:
+        now = self._clock.monotonic()
+        self._given_up = {each: at for each, at in self._given_up.items() if at > now - 3600}
+        if conversion_id not in self._given_up and len(self._given_up) < self._per_hour:
+            self._given_up[conversion_id] = now
+        return conversion_id in self._given_up
+
+
 def _is_wanted(file: AudioFile, record: _Record) -> bool:
     if record.ending:
         return False
@@ -376,8 +406,9 @@ class InMemoryAudioStore:
             and (since is None or since <= self.stored_at[file.audio_id])
         ]
 
-    async def fragments(self, until: datetime) -> list[AudioId]:
+    async def fragments(self, older_than_seconds: float) -> list[AudioId]:
         self._fail()
+        until = self._clock.now() - timedelta(seconds=older_than_seconds)
         return [audio_id for audio_id, moment in self.halves.items() if moment < until]
 
     def _fail(self) -> None:

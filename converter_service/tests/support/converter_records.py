@@ -16,6 +16,7 @@ from converter_service.domain import (
     Claim,
     Failed,
     FailureReason,
+    Order,
     StoredAudio,
     Succeeded,
 )
@@ -52,10 +53,16 @@ class Records:
     publish: Callable[[], Awaitable[None]]
     restore: Callable[[int, str], Awaitable[None]]
 
-    async def claimed(self, number: int = 1, owner: str = "me", fence_floor: int = 0) -> Claim:
-        claim = await self.claims.claim(order(number, fence_floor=fence_floor), owner)
+    async def claimed(
+        self, number: int = 1, owner: str = "me", fence_floor: int = 0, *, is_alone: bool = False
+    ) -> Claim:
+        wanted = order(number, fence_floor=fence_floor)
+        claim = await self.claims.claim(wanted, owner, is_alone=is_alone)
         assert isinstance(claim, Claim)
         return claim
+
+    async def due(self, limit: int = 10) -> list[Order]:
+        return [each.order for each in await self.claims.due(limit)]
 
     async def expire_leases(self) -> None:
         await self.pass_time(LEASE_SECONDS)

@@ -320,6 +320,23 @@ async def test_a_conversion_that_rests_after_many_losses_is_not_stuck(world: Wor
     assert await found(world) == set()
 
 
+async def test_a_suspect_that_waits_for_a_worker_with_nothing_else_to_do_is_not_stuck(
+    world: World,
+) -> None:
+    await world.change(
+        world.stores.claims,
+        "waiting",
+        owner="somebody",
+        lone_owner="somebody",
+        lease_until=world.past,
+        losses=3,
+        losses_alone=1,
+    )
+
+    # Others are at work.
+    assert await found(world) == set()
+
+
 async def test_a_notice_that_rests_is_not_stuck_though_nobody_sends(world: World) -> None:
     await world.change(
         world.stores.deliveries,

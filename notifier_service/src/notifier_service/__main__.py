@@ -38,9 +38,10 @@ from tonearm_chassis.kafka_producer import KafkaEventProducer
 from tonearm_chassis.logs import configure_logs
 from tonearm_chassis.metrics import serve_metrics
 from tonearm_chassis.outbox import MongoOutbox, Relay
-from tonearm_chassis.preparation import Preparation
+from tonearm_chassis.preparation import Afterwards, Preparation
 from tonearm_chassis.server import Binding, ServiceRunner
 from tonearm_chassis.settings import load_settings
+from tonearm_chassis.store_clock import StoreClock
 from tonearm_chassis.tokens import TokenVerifier
 from tonearm_chassis.tracing import configure_tracing
 
@@ -72,9 +73,9 @@ async def run(
     producer: EventProducer,
 ) -> None:
     """Serve with these connections until told to stop."""
-    clock = SystemClock()
+    database = mongo.database(client, "notifier")
+    clock, deliveries = StoreClock(database, SystemClock()), database["deliveries"]
     failpoints = Failpoints(settings.failpoints_directory)
-    deliveries = mongo.database(client, "notifier")["deliveries"]
     store = failpoints.around(MongoDeliveryStore(deliveries), "notifier.deliveries")
     outbox = failpoints.around(MongoOutbox(deliveries), "notifier.outbox")
     producer = failpoints.around(producer, "notifier.producer")
@@ -89,19 +90,20 @@ async def run(
         SweepTombstones(store, keep=timedelta(days=settings.tombstone_days)),
         every_seconds=settings.sweep_seconds,
     )
-    preparation = Preparation(store.prepare, outbox.prepare)
+    preparation = Preparation(clock.measure, store.prepare, outbox.prepare)
     tokens = TokenVerifier(
         AuthKeys(channel),
         issuer=settings.token_issuer,
         audience=settings.token_audience,
-        clock=clock,
+        clock=SystemClock(),
     )
     servicer = rpc.NotifierServicer(
         tokens, ListDeliveries(store), RedeliverNotice(store, wake_sender=sender.wake)
     )
     runner = ServiceRunner(settings, [binding(servicer)], rpc.TABLE)
     await runner.run(
-        [preparation, consumer, sender, relay, sweeper],
+        # What gives mails up by the clock waits until it is measured.
+        [preparation, clock, Afterwards(preparation, sender.run), consumer, relay, sweeper],
         ready=[preparation.done, consumer.assigned],
     )
 

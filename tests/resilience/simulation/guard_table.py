@@ -10,6 +10,7 @@ NOTIFIER = "notifier_service/src/notifier_service"
 SIMULATION = "simulation"
 CAGE = "converter_service/tests/test_cage.py"
 SCENARIOS = "tests/resilience/simulation/test_scenarios.py"
+KILLERS = "tests/resilience/simulation/test_killers.py"
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +166,48 @@ GUARDS = (
         is_quick=True,
     ),
     Guard(
+        "loss: only who is alone gets a suspect",
+        f"{CONVERTER}/adapters/claim_documents.py",
+        'is_free = IS_FREE if is_alone else {"$and": [IS_FREE, {"$not": [GOES_ALONE]}]}',
+        "is_free = IS_FREE",
+        "converter_service/tests/test_losses.py",
+    ),
+    Guard(
+        "loss: nothing runs beside a suspect",
+        f"{CONVERTER}/use_cases/desk.py",
+        "        if self._is_alone:\n            return 0\n",
+        "",
+        "converter_service/tests/test_desk_alone.py",
+    ),
+    Guard(
+        "loss: a suspect gets its turn",
+        f"{CONVERTER}/use_cases/desk.py",
+        "self._holds_back = any(each.goes_alone for each in due)",
+        "self._holds_back = False",
+        "converter_service/tests/test_desk_alone.py",
+    ),
+    Guard(
+        "loss: neighbours' losses do not count",
+        f"{CONVERTER}/domain/attempts.py",
+        "elif attempts.losses_alone >= self.losses_alone:",
+        "elif attempts.losses >= self.losses_alone:",
+        "converter_service/tests/test_convert_video.py",
+    ),
+    Guard(
+        "loss: its neighbours live on",
+        f"{CONVERTER}/domain/attempts.py",
+        "ALONE_AFTER = 2",
+        "ALONE_AFTER = 1000",
+        KILLERS,
+    ),
+    Guard(
+        "loss: only so many are given up",
+        f"{CONVERTER}/use_cases/convert_video.py",
+        "if exhaustion and await self._may_give_up(claim, exhaustion):",
+        "if exhaustion:",
+        KILLERS,
+    ),
+    Guard(
         "lease: of a mail",
         f"{NOTIFIER}/adapters/mongo_deliveries.py",
         '                    "lease_until": {"$lte": now},\n',
@@ -268,7 +311,7 @@ GUARDS = (
     Guard(
         "sweeper: half stored audio",
         f"{CONVERTER}/use_cases/housekeeping.py",
-        "        await self._remove_fragments(until)\n",
+        "        await self._remove_fragments()\n",
         "",
         SCENARIOS,
     ),

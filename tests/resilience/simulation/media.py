@@ -299,12 +299,13 @@ class ConverterAudio(ShelfPort):
         if files := await self.ask("list", found):
             yield files
 
-    async def fragments(self, until: datetime) -> list[AudioId]:
-        """List what is half stored since then."""
+    async def fragments(self, older_than_seconds: float) -> list[AudioId]:
+        """List what is half stored for so long."""
 
         def found() -> list[AudioId]:
+            until = self.shelf.now() - older_than_seconds
             halves = set(self.shelf.pieces) - self.shelf.files
-            return [AudioId(name) for name in sorted(halves) if self.shelf.moment(name) < until]
+            return [AudioId(name) for name in sorted(halves) if self.shelf.times[name] < until]
 
         return await self.ask("fragments", found)
 

@@ -16,6 +16,7 @@ import notifier_service.wire
 import notifier_service.worker
 from converter_service.adapters.event_progress import EventProgressChannel
 from converter_service.adapters.mongo_claims import MongoClaimStore
+from converter_service.adapters.mongo_give_ups import MongoGiveUps
 from converter_service.adapters.mongo_tombstones import MongoTombstoneStore
 from converter_service.use_cases import housekeeping
 from converter_service.use_cases.call_off import CallOff
@@ -71,6 +72,7 @@ STORE, VIDEOS, AUDIO, MAIL = "store", "videos", "audio", "mail"
 REMIND_SECONDS = 4.0
 LEASE_SECONDS = 15.0
 SLOTS = 2
+GIVE_UPS_PER_HOUR = 2
 LIMITS = Limits(max_bytes=1000, idle_seconds=40.0)
 RETENTION = Retention(video=timedelta(seconds=90), audio=timedelta(days=1))
 SWEEP_SECONDS = 20.0
@@ -200,8 +202,11 @@ class Converter:
         self.site = site
         self.process = site.process
         self.disk = Disk()
-        world, clock, stopping = site.world, site.clock, asyncio.Event()
-        collection = site.database("converter")["claims"]
+        world, stopping = site.world, asyncio.Event()
+        database = site.database("converter")
+        clock = StoreClock(database, site.clock)
+        preparation = Preparation(clock.measure)
+        collection = database["claims"]
         relay = Relay(MongoOutbox(collection), site.producer)
         claims = MongoClaimStore(collection, lease_seconds=LEASE_SECONDS, promised=relay.wake)
         videos = ConverterVideos(world.videos, world.network, VIDEOS)
@@ -217,19 +222,22 @@ class Converter:
             workshop=self.disk,
             progress=EventProgressChannel(site.producer, clock),
             suspicion=suspicion,
+            give_ups=MongoGiveUps(database["limits"], per_hour=GIVE_UPS_PER_HOUR),
             lease_seconds=LEASE_SECONDS,
         )
         desk = Desk(claims, ConvertVideo(equipment), suspicion, slots=SLOTS)
         tombstones = MongoTombstoneStore(clock, collection, promised=relay.wake)
         call_off = CallOff(tombstones, audio, desk.stop)
         sweeper = housekeeping.Housekeeping(clock, tombstones, audio, HOUSEKEEPING)
-        for background in (desk, relay, call_off, sweeper):
+        self._requests = converter_service.worker.ConversionRequests(desk, call_off)
+        for background in (preparation, clock):
             site.spawn(background.run(stopping))
-        site.consume(
-            "converter",
-            converter_service.worker.ConversionRequests(desk, call_off),
-            converter_service.wire.SOURCE,
-        )
+        conversions = converter_service.worker.Conversions(desk, relay)
+        for timed in (conversions.run, call_off.run, sweeper.run, self._consume):
+            site.spawn(Afterwards(preparation, timed).run(stopping))
+
+    async def _consume(self, _: asyncio.Event) -> None:
+        self.site.consume("converter", self._requests, converter_service.wire.SOURCE)
 
 
 class SimulatedMailer:
@@ -257,8 +265,9 @@ class Notifier:
         """Put it together and start it."""
         self.site = site
         self.process = site.process
-        clock, stopping = site.clock, asyncio.Event()
-        deliveries = site.database("notifier")["deliveries"]
+        database, stopping = site.database("notifier"), asyncio.Event()
+        clock, deliveries = StoreClock(database, site.clock), database["deliveries"]
+        preparation = Preparation(clock.measure)
         store = MongoDeliveryStore(deliveries)
         relay = Relay(MongoOutbox(deliveries), site.producer)
         lease = Lease(store, clock, LEASE_SECONDS)
@@ -278,8 +287,9 @@ class Notifier:
         sweeper = notifier_service.worker.TombstoneSweeper(
             SweepTombstones(store, keep=timedelta(days=14)), every_seconds=60
         )
-        for background in (sender, relay, sweeper):
+        for background in (preparation, clock, relay, sweeper):
             site.spawn(background.run(stopping))
+        site.spawn(Afterwards(preparation, sender.run).run(stopping))
         site.consume(
             "notifier",
             notifier_service.worker.NotificationWorker(request, forget),

@@ -20,6 +20,8 @@ STORE_SUITES = (
     "gateway_service/tests/test_conversion_store.py",
     "gateway_service/tests/test_ledger.py",
     "converter_service/tests/test_claim_store.py",
+    "converter_service/tests/test_give_ups.py",
+    "converter_service/tests/test_losses.py",
     "converter_service/tests/test_tombstones.py",
     "notifier_service/tests/test_delivery_store.py",
 )

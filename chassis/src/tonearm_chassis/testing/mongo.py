@@ -9,7 +9,14 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
+from typing import Any
+
+from pymongo.asynchronous.collection import AsyncCollection
+from pymongo.asynchronous.database import AsyncDatabase
+
+from tonearm_chassis.mongo import Document
 
 PROGRAM = "secantusd-py"
 START_SECONDS = 30.0
@@ -60,3 +67,25 @@ def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
         else:
             return
     raise RuntimeError(f"{PROGRAM} did not start")
+
+
+class DatedDatabase:
+    """A database whose server's clock says what a test wants."""
+
+    def __init__(self, database: AsyncDatabase[Document], now: datetime) -> None:
+        """Be `database`, but for the time."""
+        self._database = database
+        self._now = now
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever the driver's has
+        """Give what the database has."""
+        return getattr(self._database, name)
+
+    def __getitem__(self, name: str) -> AsyncCollection[Document]:
+        """Open a collection."""
+        return self._database[name]
+
+    async def command(self, name: str) -> Document:
+        """Run a command, and put the other time into its answer."""
+        answer = await self._database.command(name)
+        return {**answer, "localTime": self._now}

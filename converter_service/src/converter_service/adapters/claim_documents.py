@@ -7,10 +7,12 @@ from datetime import UTC, datetime
 
 from converter_service import wire
 from converter_service.domain import (
+    ALONE_AFTER,
     Attempts,
     AudioId,
     Claim,
     ConversionId,
+    DueOrder,
     Failed,
     FailureReason,
     Order,
@@ -40,6 +42,14 @@ REMEMBERED_NAMES = 100
 LEASE_END: Document = {"$toLong": "$lease_until"}
 NOW: Document = {"$toLong": "$$NOW"}
 HAS_OWNER: Document = {"$gt": [{"$ifNull": ["$owner", NOBODY]}, NOBODY]}
+# Who took the claim alone is noted by its owner's number: old workers know nothing of the field,
+# leave it as it is, and are owners of their own.
+WAS_ALONE: Document = {
+    "$and": [HAS_OWNER, {"$eq": [{"$ifNull": ["$lone_owner", NOBODY]}, "$owner"]}]
+}
+# Losses, with that of the holder whom a new one takes over from.
+LOSSES: Document = {"$add": [{"$ifNull": ["$losses", 0]}, {"$cond": [HAS_OWNER, 1, 0]}]}
+GOES_ALONE: Document = {"$gte": [LOSSES, ALONE_AFTER]}
 LOSS_REST: Document = {
     "$cond": [
         HAS_OWNER,
@@ -69,15 +79,18 @@ def from_now(seconds: float) -> Document:
     }
 
 
-def claiming(order: Order, owner: str, lease_seconds: float) -> list[Document]:
+def claiming(order: Order, owner: str, lease_seconds: float, *, is_alone: bool) -> list[Document]:
     """Write the update that decides who gets a conversion."""
+    is_free = IS_FREE if is_alone else {"$and": [IS_FREE, {"$not": [GOES_ALONE]}]}
     changes: Document = {
         "state": RUNNING,
         "owner": owner,
         "lease_until": from_now(lease_seconds),
         "fence": {"$add": [{"$max": [{"$ifNull": ["$fence", 0]}, order.fence_floor]}, 1]},
         "engine_failures": {"$ifNull": ["$engine_failures", 0]},
-        "losses": {"$add": [{"$ifNull": ["$losses", 0]}, {"$cond": [HAS_OWNER, 1, 0]}]},
+        "losses": LOSSES,
+        "losses_alone": {"$add": [{"$ifNull": ["$losses_alone", 0]}, {"$cond": [WAS_ALONE, 1, 0]}]},
+        "lone_owner": owner if is_alone else NOBODY,
         "outages": {"$ifNull": ["$outages", 0]},
         "shortages": {"$ifNull": ["$shortages", 0]},
         "create_time": order.create_time,
@@ -85,7 +98,7 @@ def claiming(order: Order, owner: str, lease_seconds: float) -> list[Document]:
         "left_behind": {"$ifNull": ["$left_behind", []]},
     }
     return [
-        {"$set": {"is_free": IS_FREE}},
+        {"$set": {"is_free": is_free}},
         {
             "$set": {
                 field: {"$cond": ["$is_free", value, f"${field}"]}
@@ -143,7 +156,11 @@ def claim_of(stored: Document, order: Order) -> Claim:
         fence=stored["fence"],
         owner=stored["owner"],
         attempts=Attempts(
-            stored["engine_failures"], stored["losses"], stored["outages"], stored["shortages"]
+            stored["engine_failures"],
+            stored["losses"],
+            stored["outages"],
+            stored["shortages"],
+            stored["losses_alone"],
         ),
         left_behind=frozenset(map(AudioId, stored["left_behind"])),
     )
@@ -177,6 +194,12 @@ def order_of(stored: Document) -> Order:
         account_id=stored.get("account_id", ""),
         fence_floor=stored.get("fence_floor", 0),
     )
+
+
+def due_order(stored: Document) -> DueOrder:
+    """Read an order that is due, and whether it goes alone."""
+    losses = stored.get("losses", 0) + bool(stored.get("owner", NOBODY))
+    return DueOrder(order_of(stored["order"]), goes_alone=losses >= ALONE_AFTER)
 
 
 def outcome_document(outcome: Outcome) -> Document:

@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
 
@@ -99,10 +99,9 @@ class GridFSAudioStore:
         if batch:
             yield batch
 
-    async def fragments(self, until: datetime) -> list[AudioId]:
+    async def fragments(self, older_than_seconds: float) -> list[AudioId]:
         """Search the next stretch of the bucket for chunks without a file document."""
-        age_seconds = (datetime.now(UTC) - until).total_seconds()
-        return [AudioId(each) for each in await self._search.next(age_seconds)]
+        return [AudioId(each) for each in await self._search.next(older_than_seconds)]
 
     async def _compare(self, stored: StoredAudio) -> None:
         """Read the file the way that downloads do. Raises `Outage` if it is not what was sent.

@@ -19,6 +19,7 @@ from converter_service.domain import (
     Claim,
     ClaimLost,
     ConversionId,
+    DueOrder,
     Ending,
     Order,
     Outcome,
@@ -49,9 +50,9 @@ class MongoClaimStore:
         with outages():
             await self._collection.create_index([("state", 1), ("create_time", 1)], name="due")
 
-    async def claim(self, order: Order, owner: str) -> Claim | Standing:
+    async def claim(self, order: Order, owner: str, *, is_alone: bool = False) -> Claim | Standing:
         """Take the conversion in one update that decides, with the server's clock."""
-        update = documents.claiming(order, owner, self._lease_seconds)
+        update = documents.claiming(order, owner, self._lease_seconds, is_alone=is_alone)
         stored = await upsert(self._collection, order.conversion_id, update)
         if stored["state"] != RUNNING:
             return Standing.OVER
@@ -73,15 +74,15 @@ class MongoClaimStore:
                 )
         return None
 
-    async def due(self, limit: int) -> list[Order]:
+    async def due(self, limit: int) -> list[DueOrder]:
         """Find the oldest orders without a lease or a rest that runs."""
         with outages():
             found = await self._collection.find(
                 {"state": RUNNING, "$expr": documents.IS_DUE},
-                {"order": 1},
+                {"order": 1, "losses": 1, "owner": 1},
                 sort=[("create_time", 1)],
             ).to_list(limit)
-        return [documents.order_of(each["order"]) for each in found]
+        return [documents.due_order(each) for each in found]
 
     async def announce_start(self, claim: Claim, start_time: datetime) -> None:
         """Push the event to the claim's outbox."""

@@ -18,7 +18,7 @@ from tonearm_chassis.mongo import Document, outages
 # What a tombstone has no need of: id, state, fence and time stay, and what waits in the outbox.
 BURIED = (
     "order", "owner", "lease_until", "left_behind", "outcome", "create_time", "unsettled",
-    "engine_failures", "losses", "outages", "shortages",
+    "engine_failures", "losses", "losses_alone", "lone_owner", "outages", "shortages",
 )  # fmt: skip
 
 JUDGED_BY = ("state", "fence", "left_behind", "outcome.stored")

@@ -1,6 +1,7 @@
 """What a conversion is to a converter: an order, a source, an audio, an outcome."""
 
 from converter_service.domain.attempts import (
+    ALONE_AFTER,
     ENGINE_FAILED_SENTENCE,
     STORAGE_FULL_SENTENCE,
     AttemptLimits,
@@ -17,6 +18,7 @@ from converter_service.domain.claims import (
     Claim,
     ClaimLost,
     ConversionId,
+    DueOrder,
     Ending,
     Failed,
     Order,
@@ -45,6 +47,7 @@ from converter_service.domain.sound import (
 )
 
 __all__ = [
+    "ALONE_AFTER",
     "BIT_RATES_KBPS",
     "ENGINE_FAILED_SENTENCE",
     "FRAME_SAMPLES",
@@ -60,6 +63,7 @@ __all__ = [
     "ConversionId",
     "ConversionTimedOut",
     "DecodedAudio",
+    "DueOrder",
     "EncodeReport",
     "Ending",
     "EngineFailure",

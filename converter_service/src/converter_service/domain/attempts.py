@@ -10,6 +10,9 @@ from converter_service.domain.failures import FailureReason
 FIRST_REST_SECONDS = 2.0
 LONGEST_REST_SECONDS = 300.0
 ENGINE_REST_SECONDS = 1.0
+# So many workers may vanish over a conversion before it is suspected: one may have been the doing
+# of a neighbour, two of a deploy. From then on it is converted alone.
+ALONE_AFTER = 2
 
 ENGINE_FAILED_SENTENCE = (
     "The conversion failed for a technical reason that is not the video's fault."
@@ -34,6 +37,7 @@ class Setback(StrEnum):
 class Attempts:
     """What came of the attempts so far. `losses` are workers that died, or seemed to.
 
+    `losses_alone` are those that did nothing else meanwhile, so that nothing else can be to blame;
     `shortages` are those of the `outages` that were for want of room.
     """
 
@@ -41,6 +45,7 @@ class Attempts:
     losses: int = 0
     outages: int = 0
     shortages: int = 0
+    losses_alone: int = 0
 
     def after(self, setback: Setback) -> Attempts:
         """Count one more."""
@@ -85,7 +90,7 @@ class AttemptLimits:
     """How much of each may happen before a conversion is given up."""
 
     engine_failures: int = 3
-    losses: int = 8
+    losses_alone: int = 4
     outages: int = 50
 
     def exhaustion(self, attempts: Attempts) -> Exhaustion | None:
@@ -98,8 +103,8 @@ class AttemptLimits:
             )
         if attempts.engine_failures >= self.engine_failures:
             detail = f"the engine failed {attempts.engine_failures} times"
-        elif attempts.losses >= self.losses:
-            detail = f"{attempts.losses} workers vanished over it"
+        elif attempts.losses_alone >= self.losses_alone:
+            detail = f"{attempts.losses_alone} workers vanished that did nothing else"
         elif attempts.outages >= self.outages:
             detail = f"{attempts.outages} attempts ended in outages"
         else:

@@ -40,6 +40,14 @@ class Order:
 
 
 @dataclass(frozen=True, slots=True)
+class DueOrder:
+    """An order that somebody should take; one that `goes_alone` only who does nothing else."""
+
+    order: Order
+    goes_alone: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Claim:
     """The right to convert, for as long as it is renewed; a higher `fence` has taken it over.
 

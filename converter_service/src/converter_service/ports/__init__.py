@@ -1,13 +1,14 @@
 """What the use cases need of the world; the contracts are in the docstrings."""
 
 from converter_service.ports.files import AudioStore, VideoStore
-from converter_service.ports.records import ClaimStore, Standing, TombstoneStore
+from converter_service.ports.records import ClaimStore, GiveUps, Standing, TombstoneStore
 from converter_service.ports.work import Engine, Progress, ProgressChannel, Workplace, Workshop
 
 __all__ = [
     "AudioStore",
     "ClaimStore",
     "Engine",
+    "GiveUps",
     "Progress",
     "ProgressChannel",
     "Standing",

@@ -44,8 +44,8 @@ class AudioStore(Protocol):
         """Go through the whole files stored in this time, in batches; those that say whose."""
         ...
 
-    async def fragments(self, until: datetime) -> list[AudioId]:
-        """List audio that is half stored, and nothing of it later than `until`.
+    async def fragments(self, older_than_seconds: float) -> list[AudioId]:
+        """List audio that is half stored, and all of it that long ago, by the store's clock.
 
         If there is too much to look at, each call looks at another part of it.
         """

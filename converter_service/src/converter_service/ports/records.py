@@ -13,6 +13,7 @@ from converter_service.domain import (
     CalledOff,
     Claim,
     ConversionId,
+    DueOrder,
     Ending,
     Order,
     Outcome,
@@ -24,7 +25,7 @@ class Standing(Enum):
     """Where a conversion stands that this worker does not get."""
 
     HELD = auto()
-    """Somebody holds it, and their lease runs, or it rests after an attempt."""
+    """Somebody holds it, and their lease runs, or it rests after an attempt, or it goes alone."""
     OVER = auto()
     """It has its outcome, or was called off."""
 
@@ -35,13 +36,17 @@ class ClaimStore(Protocol):
     Time is the store's own. Every method may raise `Outage`; repeating it then is safe.
     """
 
-    async def claim(self, order: Order, owner: str) -> Claim | Standing:
+    async def claim(self, order: Order, owner: str, *, is_alone: bool = False) -> Claim | Standing:
         """Take the conversion if nobody holds it, it does not rest, and it is not over.
 
         `owner`, 32 hexadecimal digits, names this attempt: a repeat with the same owner gets the
         same claim. The claim holds for one lease. Every new holder gets a higher fence than all
         before, and than the order's floor. Taking it from a holder whose lease ran out counts as
         a loss; after several a conversion rests first.
+
+        `is_alone` says that the worker does nothing else for as long as it holds this claim; that
+        is recorded with it, and a loss then counts as one suffered alone. After `ALONE_AFTER`
+        losses nobody else gets the conversion.
         """
         ...
 
@@ -52,7 +57,7 @@ class ClaimStore(Protocol):
         """
         ...
 
-    async def due(self, limit: int) -> list[Order]:
+    async def due(self, limit: int) -> list[DueOrder]:
         """List orders that nobody holds, that do not rest and are not over, oldest first."""
         ...
 
@@ -149,5 +154,20 @@ class TombstoneStore(Protocol):
         """Tell which audio must stay although it was seen half stored.
 
         A running claim named it and may be storing it; or it is whole by now, and an outcome.
+        """
+        ...
+
+
+class GiveUps(Protocol):
+    """How many conversions all workers together give up within an hour.
+
+    A release whose processes die of whatever they convert remembers nothing itself.
+    """
+
+    async def take(self, conversion_id: ConversionId) -> bool:
+        """Count the conversion as given up, unless as many as may be were given up lately.
+
+        False if so, and nothing is counted. A repeat within the hour counts nothing and is True.
+        Raises `Outage`; repeating it then is safe.
         """
         ...

@@ -16,6 +16,7 @@ from converter_service.domain import (
     ClaimLost,
     DecodedAudio,
     EngineFailure,
+    Exhaustion,
     Failed,
     Outcome,
     Refusal,
@@ -28,6 +29,7 @@ from converter_service.ports import (
     AudioStore,
     ClaimStore,
     Engine,
+    GiveUps,
     ProgressChannel,
     VideoStore,
     Workplace,
@@ -55,6 +57,7 @@ class Equipment:
     workshop: Workshop
     progress: ProgressChannel
     suspicion: Suspicion
+    give_ups: GiveUps
     lease_seconds: float
     limits: AttemptLimits = field(default_factory=AttemptLimits)
 
@@ -100,8 +103,8 @@ class ConvertVideo:
         clock, claims = self._with.clock, self._with.claims
         if claim.left_behind:
             await patiently(clock, lambda: self._with.audio.remove(claim.left_behind))
-        if exhaustion := self._with.limits.exhaustion(claim.attempts):
-            log.error("attempts_exhausted", reason=exhaustion.reason, detail=exhaustion.detail)
+        exhaustion = self._with.limits.exhaustion(claim.attempts)
+        if exhaustion and await self._may_give_up(claim, exhaustion):
             letter_reason = f"{exhaustion.reason}: {exhaustion.detail}"
             outcome: Outcome = Failed(exhaustion.reason, exhaustion.sentence, clock.now())
         else:
@@ -109,6 +112,21 @@ class ConvertVideo:
             outcome = await self._convert(claim, names)
         await patiently(clock, lambda: claims.finish(claim, outcome, letter_reason=letter_reason))
         return "SUCCEEDED" if isinstance(outcome, Succeeded) else outcome.reason
+
+    async def _may_give_up(self, claim: Claim, exhaustion: Exhaustion) -> bool:
+        """Tell whether to end it here; else one more attempt is made, as there will be others.
+
+        So many were given up lately that a bad release is more likely to blame than all of them.
+        Rests go on growing, and some later attempt may be made by a better release.
+        """
+        may = await patiently(
+            self._with.clock, lambda: self._with.give_ups.take(claim.order.conversion_id)
+        )
+        if may:
+            log.error("attempts_exhausted", reason=exhaustion.reason, detail=exhaustion.detail)
+        else:
+            log.error("give_up_limit_reached", reason=exhaustion.reason, detail=exhaustion.detail)
+        return may
 
     async def _convert(self, claim: Claim, names: list[AudioId]) -> Outcome:
         clock, claims = self._with.clock, self._with.claims

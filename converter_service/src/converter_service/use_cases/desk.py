@@ -25,6 +25,9 @@ LOOK_PAST = 20
 class Desk:
     """Takes orders while slots are free and leaves the rest to whoever is free first.
 
+    What is suspected of killing workers is converted alone: once it is the oldest that is due,
+    nothing is taken that is younger until what runs here has ended, or somebody else has taken it.
+
     A `Background`: run it for conversions that others left or abandoned.
     """
 
@@ -42,6 +45,8 @@ class Desk:
         self._suspicion = suspicion
         self._slots = slots
         self._taken = 0
+        self._is_alone = False
+        self._holds_back = False
         self._running: dict[asyncio.Task[None], ConversionId] = {}
         self._is_open = True
         self._freed = asyncio.Event()
@@ -64,7 +69,7 @@ class Desk:
         Raises `Outage`.
         """
         standing: Claim | Standing | None
-        if self._is_open and self._free:
+        if self._is_open and self._free and not self._holds_back:
             standing = await self._claim(order)
         else:
             standing = await self._claims.leave(order)
@@ -130,34 +135,37 @@ class Desk:
     async def _claim_oldest(self) -> bool:
         """Claim what is due while there is a free slot; tell whether anything was claimed."""
         # A few more than fit, because others look at the same ones at the same time.
-        orders = await self._claims.due(self._free + LOOK_PAST)
+        due = await self._claims.due(self._free + LOOK_PAST)
         if self._suspicion.is_raised:
-            orders.sort(key=lambda order: self._suspicion.has_failed(order.conversion_id))
+            due.sort(key=lambda each: self._suspicion.has_failed(each.order.conversion_id))
+        self._holds_back = any(each.goes_alone for each in due)
         has_claimed = False
-        for order in orders:
-            if not self._free:
+        for each in due:
+            if not self._free or (each.goes_alone and self._taken):
                 break
-            has_claimed |= isinstance(await self._claim(order), Claim)
+            claim = await self._claim(each.order, is_alone=each.goes_alone)
+            has_claimed |= isinstance(claim, Claim)
         return has_claimed
 
     @property
     def _free(self) -> int:
+        if self._is_alone:
+            return 0
         return max(0, self._suspicion.slots(self._slots) - self._taken)
 
-    async def _claim(self, order: Order) -> Claim | Standing | None:
-        """Claim with a slot in hand; leave the order if the last slot went meanwhile."""
-        if not self._free:
-            return await self._claims.leave(order)
+    async def _claim(self, order: Order, *, is_alone: bool = False) -> Claim | Standing:
+        """Claim with a slot in hand, or with the whole desk."""
         self._take_slot(1)
+        self._is_alone = is_alone
         try:
-            claim = await self._claims.claim(order, uuid.uuid4().hex)
+            claim = await self._claims.claim(order, uuid.uuid4().hex, is_alone=is_alone)
         except BaseException:
-            self._take_slot(-1)
+            self._free_slot()
             raise
         if isinstance(claim, Claim):
             self._start(claim)
         else:
-            self._take_slot(-1)
+            self._free_slot()
         return claim
 
     def _start(self, claim: Claim) -> None:
@@ -190,10 +198,14 @@ class Desk:
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._running.pop(task, None)
-        self._take_slot(-1)
+        self._free_slot()
         self._freed.set()
         if not task.cancelled() and (error := task.exception()):
             log.error("conversion_crashed", exc_info=error)
+
+    def _free_slot(self) -> None:
+        self._take_slot(-1)
+        self._is_alone = False  # beside who is alone there is nobody to free a slot
 
     def _take_slot(self, count: int) -> None:
         self._taken += count

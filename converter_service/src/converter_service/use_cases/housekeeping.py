@@ -58,7 +58,7 @@ class Housekeeping:
         until = self._clock.now() - timedelta(seconds=self._retention.orphan_age_seconds)
         since = self._looked_until and self._looked_until - LOOK_BACK
         await self._remove_files(since, until)
-        await self._remove_fragments(until)
+        await self._remove_fragments()
         self._looked_until = until
         kept = timedelta(days=self._retention.tombstone_days)
         if count := await self._tombstones.forget(self._clock.now() - kept):
@@ -70,8 +70,8 @@ class Housekeeping:
             # nobody then will be wanted by nobody ever, for every claim stores under a new name.
             await self._remove(await self._tombstones.unwanted(files), "file")
 
-    async def _remove_fragments(self, until: datetime) -> None:
-        fragments = await self._audio.fragments(until)
+    async def _remove_fragments(self) -> None:
+        fragments = await self._audio.fragments(self._retention.orphan_age_seconds)
         held = await self._tombstones.held(fragments) if fragments else set()
         await self._remove([each for each in fragments if each not in held], "fragment")
 

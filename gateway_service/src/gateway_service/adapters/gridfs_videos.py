@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from gridfs import NoFile
 from gridfs.asynchronous.grid_file import AsyncGridFSBucket
@@ -15,7 +15,7 @@ from gateway_service.domain import VideoId
 from gateway_service.ports import Known
 from tonearm_chassis.gridfs_orphans import gridfs_orphans
 from tonearm_chassis.gridfs_writer import GridFSWriter, prepare_gridfs
-from tonearm_chassis.mongo import Document, outages
+from tonearm_chassis.mongo import Document, outages, server_time
 
 BATCH = 1000
 
@@ -49,7 +49,9 @@ class GridFSVideoStore:
         chunks = await gridfs_orphans(self._database, older_than_seconds)
         for each in await _strangers(chunks, known):
             yield each
-        before = datetime.now(UTC) - timedelta(seconds=older_than_seconds)
+        with outages():
+            now = await server_time(self._database)
+        before = now - timedelta(seconds=older_than_seconds)
         last = ""
         while ids := await self._files_after(last, before):
             last = ids[-1]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from pymongo import DESCENDING, ReturnDocument
@@ -20,7 +20,7 @@ from notifier_service.domain import (
     State,
     delivery_key,
 )
-from tonearm_chassis.mongo import Document, outages
+from tonearm_chassis.mongo import Document, outages, server_time
 from tonearm_chassis.outbox import entry_document
 
 NEWEST_FIRST = [("requested_at", DESCENDING), ("_id", DESCENDING)]
@@ -191,9 +191,7 @@ class MongoDeliveryStore:
     async def _server_time(self) -> datetime:
         # Not `$expr` with `$$NOW`: the embedded store does not know it in queries, and no index
         # serves it. A time that is a moment old can only make a claim late, never early.
-        answer = await self._collection.database.command("hello")
-        moment: datetime = answer["localTime"]
-        return moment.replace(tzinfo=UTC)
+        return await server_time(self._collection.database)
 
 
 def _held(claimed: Delivery) -> Document:
