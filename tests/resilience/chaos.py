@@ -38,16 +38,12 @@ sys.path.insert(0, str(ROOT / "tests" / "support"))
 
 from .chaos_run import ChaosRun  # noqa: E402 - found by the line above
 from .disks import CannotMount, small_disk  # noqa: E402 - as above
-from .drills import BEFORE  # noqa: E402 - as above
-from .every_point import AFTER  # noqa: E402 - as above
+from .drill_plan import DRILLS, named_drills, usual_drills  # noqa: E402 - as above
 from .rig import CONVERTERS, Rig  # noqa: E402 - as above
 from .storm import Plan  # noqa: E402 - as above
 
 CHAOS = ROOT / ".build" / "chaos"
 SCRATCH_MEGABYTES = 256
-DRILLS_FROM, EVERY_POINT_FROM = 200, 1000
-"""So many faults has a run with drills, and one that must kill at every failpoint."""
-DRILLS = (*BEFORE, *AFTER)
 ENVIRONMENT = {
     "gateway": {"SWEEP_SECONDS": "5", "ORPHAN_AGE_SECONDS": "20", "UPLOAD_IDLE_SECONDS": "30"},
     # A worker's death counts against a conversion, and here they die a hundred times as often as
@@ -108,7 +104,9 @@ def _options() -> tuple[Plan, bool, Path | None]:
     parser.add_argument("--rate", type=float, default=1.0, help="faults a second")
     parser.add_argument("--customers", type=int, default=6)
     parser.add_argument("--only", default="", help="kinds of faults, separated by commas")
-    parser.add_argument("--drills", help=f"all, none, or some of {', '.join(DRILLS)}")
+    parser.add_argument(
+        "--drills", type=named_drills, help=f"all, none, or some of {', '.join(DRILLS)}"
+    )
     parser.add_argument("--real", action="store_true", help="on Apache Kafka and MariaDB")
     parser.add_argument("--directory", type=Path, help="where stack and history go, and stay")
     given = parser.parse_args()
@@ -119,20 +117,9 @@ def _options() -> tuple[Plan, bool, Path | None]:
         rate=given.rate,
         customers=given.customers,
         only=tuple(filter(None, given.only.split(","))),
-        drills=_usual_drills(given.faults) if given.drills is None else _drills(given.drills),
+        drills=usual_drills(given.faults) if given.drills is None else given.drills,
     )
-    if unknown := set(plan.drills) - set(DRILLS):
-        parser.error(f"there is no drill {', '.join(sorted(unknown))}")
     return plan, given.real, given.directory
-
-
-def _usual_drills(faults: int) -> tuple[str, ...]:
-    before, after = faults >= DRILLS_FROM, faults >= EVERY_POINT_FROM
-    return (*(BEFORE if before else ()), *(AFTER if after else ()))
-
-
-def _drills(names: str) -> tuple[str, ...]:
-    return {"all": DRILLS, "none": ()}.get(names, tuple(names.split(",")))
 
 
 def _directory(seed: int) -> Path:

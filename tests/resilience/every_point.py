@@ -26,7 +26,7 @@ TRAFFIC = (
 async def reach_every_point(ground: Ground) -> None:
     """Try each that is left a few times, with traffic of every kind; fails if any is left then."""
     for _ in range(TRIES):
-        for points in _rounds(ground.tally.never_reached):
+        for points in rounds(ground.tally.never_reached):
             await _kill_at(ground, points)
     if left := ground.tally.never_reached:
         raise DrillFailed(f"nobody was killed at {', '.join(left)}")
@@ -36,7 +36,7 @@ AFTER: dict[str, Drill] = {"points": reach_every_point}
 """The drills that come after the storm."""
 
 
-def _rounds(points: Sequence[str]) -> list[list[str]]:
+def rounds(points: Sequence[str]) -> list[list[str]]:
     """Deal points out, at most one of each service at a time."""
     services: defaultdict[str, list[str]] = defaultdict(list)
     for point in points:
