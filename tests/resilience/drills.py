@@ -25,8 +25,8 @@ from .trial import encoders
 
 LONGEST_SECONDS = 600.0
 WIPES, JOBS_A_WIPE = 10, 10
-BETWEEN_SECONDS = (0.0, 8.0)
-"""Between two wipes: now and then enough for somebody to notice, to ask again, and to end."""
+CAUGHT_TWICE = 4
+"""So many of the jobs of one wipe are still going at the next; more would only be a queue."""
 AWAY_SECONDS = 30.0
 LEASE_SECONDS = 15
 FROZEN_SECONDS = 3.0 * LEASE_SECONDS
@@ -92,13 +92,14 @@ async def hold(ground: Ground, drills: Iterable[tuple[str, Drill]]) -> list[str]
 
 async def wipe_often(ground: Ground) -> None:
     """Throw the broker away ten times, each time with ten more uploads under way."""
-    note = ground.note_as("drill-wipe-broker")
+    note, job = ground.note_as("drill-wipe-broker"), ground.customer.job
     async with asyncio.TaskGroup() as group:
+        going: set[asyncio.Task[None]] = set()
         for _ in range(WIPES):
-            for _ in range(JOBS_A_WIPE):
-                group.create_task(ground.customer.job("short.mp4", "wait"))
+            going |= {group.create_task(job("short.mp4", "wait")) for _ in range(JOBS_A_WIPE)}
             await wipe(ground.arena, ground.chance, note)
-            await asyncio.sleep(ground.chance.uniform(*BETWEEN_SECONDS))
+            while len(going) > CAUGHT_TWICE:
+                _, going = await asyncio.wait(going, return_when=asyncio.FIRST_COMPLETED)
 
 
 async def lose_store(name: str, ground: Ground) -> None:
