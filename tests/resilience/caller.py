@@ -16,7 +16,7 @@ from typing import Any, Self
 import httpx
 from rest_client import PASSWORD, Account
 
-from .history import Accepted, Asked, Downloaded, History, Missing, Odd, Seen, Source
+from .history import Accepted, Asked, Downloaded, History, Missing, Odd, Opened, Seen, Source
 
 CALL_SECONDS = 12.0
 PAUSE_SECONDS = 0.25
@@ -57,6 +57,7 @@ class Caller:
             timeout=CALL_SECONDS,
         )
         self._account = Account(f"{uuid.uuid4().hex}@example.org", PASSWORD)
+        self._opening = str(uuid.uuid4())
         self.repeats = 0
 
     async def __aenter__(self) -> Self:
@@ -71,10 +72,16 @@ class Caller:
         await self._http.aclose()
 
     async def register(self) -> None:
-        """Open an account and log in."""
-        body = {"email": self._account.email, "password": self._account.password}
-        # 409: the answer to an attempt before was lost.
-        await self._call("POST", "/v1/accounts", expected=(201, 409), json=body)
+        """Open an account, always by the same request, and log in."""
+        begun = time.time()
+        body = {
+            "email": self._account.email,
+            "password": self._account.password,
+            "request_id": self._opening,
+        }
+        answer = await self._call("POST", "/v1/accounts", expected=(201,), json=body)
+        account_id = answer.json()["account"]["id"]
+        self._history.add(Opened(account_id, self._opening, begun, time.time()))
         await self._log_in()
 
     async def upload(self, source: str, request_id: str | None = None, **query: int) -> str:

@@ -3,14 +3,14 @@
 - **lost**: an accepted conversion without a final state, gone without having been deleted, ended
   otherwise than its video deserves, without audio or without a mail that it should have.
 - **duplicated**: a second final state, a second audio, a second mail under another key, a mail for
-  what is not final, a second conversion for one request, life after deletion.
+  what is not final, a second conversion or account for one request, life after deletion.
 - **partial**: audio that is not all of the source, not what was promised, or there too early.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeVar
@@ -22,6 +22,7 @@ from .history import (
     History,
     Mail,
     Missing,
+    Opened,
     Seen,
     Sound,
     Source,
@@ -49,6 +50,7 @@ class Finding:
 
     fault: Fault
     conversion_id: str
+    """Or an account's."""
     what: str
 
 
@@ -104,7 +106,9 @@ def check(
 ) -> Verdict:
     """Check every accepted conversion; `sounds` has what decoding gave, by SHA-256."""
     accepted = {each.conversion_id: each for each in history.of(Accepted)}
-    findings = [*_second_conversions(history.of(Accepted))]
+    conversions = ((each.request_id, each.conversion_id) for each in history.of(Accepted))
+    accounts = ((each.request_id, each.account_id) for each in history.of(Opened))
+    findings = [*_second_answers(conversions), *_second_answers(accounts)]
     for evidence in _evidence(history, accepted, sources, mails, sounds):
         for rule in RULES if rules is None else rules:
             findings += rule(evidence)
@@ -143,13 +147,13 @@ def _by_conversion(entries: Sequence[X]) -> defaultdict[str, list[X]]:
     return grouped
 
 
-def _second_conversions(accepted: Sequence[Accepted]) -> Iterator[Finding]:
+def _second_answers(answers: Iterable[tuple[str, str]]) -> Iterator[Finding]:
     first: dict[str, str] = {}
-    for each in accepted:
-        known = first.setdefault(each.request_id, each.conversion_id)
-        if known != each.conversion_id:
-            what = f"request {each.request_id} was answered with {known} before"
-            yield Finding(Fault.DUPLICATED, each.conversion_id, what)
+    for request_id, made in answers:
+        known = first.setdefault(request_id, made)
+        if known != made:
+            what = f"request {request_id} was answered with {known} before"
+            yield Finding(Fault.DUPLICATED, made, what)
 
 
 def _ends(of: Evidence) -> Iterator[Finding]:

@@ -9,13 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from .auditing import audit
+from .auditing import Leaks
 from .caller import Library
 from .disks import CannotMount, small_disk
 from .rig import CONVERTERS, Rig
 from .sources import make_longest, make_sources
 from .trial import Trial
 
+HERE = "tests/resilience/"
+BUDGET_SECONDS = 240
+"""The short form of everything, in `make test`."""
 SCRATCH_MEGABYTES = 192
 STORE_MEGABYTES = 2048
 AUDIT_SECONDS = 60.0
@@ -39,6 +42,19 @@ class Disks:
     directory: Path
     scratch: tuple[Path, ...]
     store: tuple[Path, ...]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how much of its time this directory took; nothing fails by it, for machines are busy."""
+    reports = [
+        report
+        for reports in terminalreporter.stats.values()
+        for report in reports
+        if isinstance(report, pytest.TestReport) and report.nodeid.startswith(HERE)
+    ]
+    tests, seconds = {each.nodeid for each in reports}, sum(each.duration for each in reports)
+    line = f"resilience: {len(tests)} tests, {seconds:.0f} s of {BUDGET_SECONDS} s"
+    terminalreporter.write_line(line)
 
 
 @pytest.fixture(scope="session")
@@ -68,21 +84,27 @@ def disks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Disks]:
 
 @pytest.fixture(scope="session")
 def shared_rig(disks: Disks) -> Iterator[Rig]:
-    """Run the stack for the whole session; at its end no store holds what nobody needs."""
+    """Run the stack for the whole session."""
     with Rig(disks.directory, environment=ENVIRONMENT) as rig:
         yield rig
-        rig.calm()
-        findings = audit(
-            rig.stack.mongodb_uri, grace_seconds=AUDIT_GRACE_SECONDS, seconds=AUDIT_SECONDS
-        )
-    assert not findings
+
+
+@pytest.fixture(scope="session")
+def leaks(shared_rig: Rig) -> Iterator[Leaks]:
+    """See that at the end of the session no store holds what nobody needs."""
+    leaks = Leaks(shared_rig.stack.mongodb_uri)
+    yield leaks
+    shared_rig.calm()
+    left = leaks.left(grace_seconds=AUDIT_GRACE_SECONDS, seconds=AUDIT_SECONDS)
+    assert not left, "\n" + "\n".join(left)
 
 
 @pytest.fixture
-def rig(shared_rig: Rig) -> Iterator[Rig]:
-    """Give the stack to one test, and put right what the test did to it."""
+def rig(request: pytest.FixtureRequest, shared_rig: Rig, leaks: Leaks) -> Iterator[Rig]:
+    """Give the stack to one test, put right what it did to it, and see what it leaves."""
     yield shared_rig
     shared_rig.calm()
+    leaks.look(request.node.name)
 
 
 @pytest.fixture

@@ -14,6 +14,8 @@ from .caller import Caller, GaveUp
 from .history import Seen, Sound
 from .sources import decode
 
+END_SECONDS = 300.0
+"""Who waits for longer gives up. Calls have less patience: it is the work that takes its time."""
 SHARES = {
     "short.mp4": 40,
     "clip.mp4": 22,
@@ -24,7 +26,15 @@ SHARES = {
     "film.mp4": 5,
     "list.mp4": 5,
 }
-WISHES = {"wait": 62, "watch": 15, "cancel": 10, "delete": 6, "cancel and delete": 3, "peep": 4}
+WISHES = {
+    "wait": 60,
+    "watch": 15,
+    "cancel": 10,
+    "delete": 6,
+    "cancel and delete": 3,
+    "end and delete": 2,
+    "peep": 4,
+}
 
 
 @dataclass(slots=True)
@@ -69,14 +79,18 @@ class Customer:
         while not is_over():
             (source,) = self._chance.choices(list(SHARES), list(SHARES.values()))
             (wish,) = self._chance.choices(list(WISHES), list(WISHES.values()))
-            job = Job(time.time())
-            self._market.jobs.append(job)
-            try:
-                await self._job(source, wish)
-            except GaveUp as trouble:
-                self._market.gave_up.append(str(trouble))
-            job.ended = time.time()
+            await self.job(source, wish)
             await asyncio.sleep(self._chance.uniform(0, 1))
+
+    async def job(self, source: str, wish: str) -> None:
+        """Upload a video and do with its conversion what `WISHES` has."""
+        job = Job(time.time())
+        self._market.jobs.append(job)
+        try:
+            await self._job(source, wish)
+        except GaveUp as trouble:
+            self._market.gave_up.append(str(trouble))
+        job.ended = time.time()
 
     async def _job(self, source: str, wish: str) -> None:
         conversion_id = await self._caller.upload(source)
@@ -89,7 +103,7 @@ class Customer:
             await fetch(self._caller, self._market, seen)
         elif self._chance.random() < (0.6 if seen.state == "CANCELLED" else 0.1):
             await self._again(conversion_id, source)
-        if wish == "cancel and delete":
+        if wish in ("cancel and delete", "end and delete"):
             await self._caller.delete(conversion_id)
             await self._caller.get(conversion_id)
 
@@ -110,7 +124,7 @@ class Customer:
             if await caller.delete(conversion_id):
                 await caller.get(conversion_id)
                 return None
-        return await caller.ended(conversion_id)
+        return await caller.ended(conversion_id, seconds=END_SECONDS)
 
     async def _again(self, conversion_id: str, source: str) -> None:
         repeated = await self._caller.retry(conversion_id, source)
@@ -118,7 +132,7 @@ class Customer:
             return
         self._market.wishes["retry"] += 1
         self._market.uploads[repeated] = (self._caller, source)
-        seen = await self._caller.ended(repeated)
+        seen = await self._caller.ended(repeated, seconds=END_SECONDS)
         if seen is not None and seen.state == "SUCCEEDED":
             await fetch(self._caller, self._market, seen)
 

@@ -27,6 +27,7 @@ READY_SECONDS = 60.0
 REACH_SECONDS = 10.0
 LATEST_MESSAGES = 40
 LONG_SECONDS, LONG_SHARE = 30.0, 0.1
+FAILPOINT_KILL = "failpoint-kill"
 
 
 class NoFault(Exception):
@@ -116,17 +117,22 @@ def restart(*targets: str) -> Fault:
     async def strike(arena: Arena, chance: Random, report: Report) -> None:
         target = chance.choice(targets)
         away = LONG_SECONDS if chance.random() < LONG_SHARE else chance.uniform(0, 3)
-        async with arena.alone_with(target):
-            done = Strike("restart-" + target.partition("-")[0], target)
-            await asyncio.to_thread(arena.rig.stop_part, target)
-            try:
-                await asyncio.sleep(away)
-            finally:
-                await asyncio.to_thread(arena.rig.start_part, target)
-            done.ended = time.time()
-            report(done)
+        await send_away(arena, target, away, report)
 
     return strike
+
+
+async def send_away(arena: Arena, target: str, seconds: float, report: Report) -> None:
+    """Stop a part with SIGTERM, and start it again after so many seconds."""
+    async with arena.alone_with(target):
+        done = Strike("restart-" + target.partition("-")[0], target)
+        await asyncio.to_thread(arena.rig.stop_part, target)
+        try:
+            await asyncio.sleep(seconds)
+        finally:
+            await asyncio.to_thread(arena.rig.start_part, target)
+        done.ended = time.time()
+        report(done)
 
 
 def freeze(*targets: str, longest: float) -> Fault:
@@ -294,7 +300,7 @@ KINDS = (
     Kind("restart-mariadb", 2, restart("mariadb"), needs="mariadb"),
     Kind("restart-service", 8, restart(*SERVICES)),
     Kind("rolling-restart", 1, roll),
-    Kind("failpoint-kill", 24, failpoint("failpoint-kill", "kill", "kill 0.3")),
+    Kind(FAILPOINT_KILL, 24, failpoint(FAILPOINT_KILL, "kill", "kill 0.3")),
     Kind("failpoint-outage", 8, failpoint("failpoint-outage", "outage")),
     Kind("failpoint-pause", 5, failpoint("failpoint-pause", "pause 2", "pause 5")),
     Kind("freeze-converter", 3, freeze(*CONVERTERS, longest=46)),

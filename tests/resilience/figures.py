@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import statistics
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from .checker import Fault, Verdict
 from .customers import Job
 from .faults import Strike
+
+SHOWN = 50
 
 
 def recovery(strike: Strike, jobs: Sequence[Job]) -> float | None:
@@ -42,6 +44,15 @@ def table(strikes: Sequence[Strike], jobs: Sequence[Job]) -> str:
         f"{percentile(seconds[kind], 99):>7.1f}"
         for kind in sorted(counts)
     ]
+    return "\n".join(lines)
+
+
+def trouble_table(troubles: Mapping[str, Sequence[str]]) -> str:
+    """Put what else went wrong into a table, a line a kind, and then each by itself."""
+    lines = [f"{'trouble':<20} {'count':>6}"]
+    lines += [f"{kind:<20} {len(troubles[kind]):>6}" for kind in troubles]
+    for kind, those in troubles.items():
+        lines += [f"{kind}: {each}" for each in those[:SHOWN]]
     return "\n".join(lines)
 
 

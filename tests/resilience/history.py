@@ -88,6 +88,16 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
+class Opened:
+    """A request was answered with an account."""
+
+    account_id: str
+    request_id: str
+    begun: float
+    ended: float
+
+
+@dataclass(frozen=True, slots=True)
 class Odd:
     """An answer that nobody should get, whatever fails: a bug, though nothing may be lost."""
 
@@ -115,7 +125,7 @@ class Sound:
     complaints: str = ""
 
 
-Entry: TypeAlias = Accepted | Seen | Missing | Downloaded | Asked | Odd
+Entry: TypeAlias = Accepted | Seen | Missing | Downloaded | Asked | Opened | Odd
 E = TypeVar("E", bound=Entry)
 
 

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import random
 import time
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import dataclass
 
 from tonearm_local.supervision import Away
 
 from . import points
-from .faults import KINDS, Arena, Kind, NoFault, Strike
+from .faults import KINDS, Arena, Kind, NoFault
+from .tally import Tally
 
 AT_ONCE = 6
 TRIES = 3
@@ -32,33 +31,27 @@ class Plan:
     rate: float = 1.0
     customers: int = 6
     only: tuple[str, ...] = ()
+    drills: tuple[str, ...] = ()
 
 
 class Storm:
     """The faults of one run; every failpoint is killed at once, then any of them again."""
 
-    def __init__(self, arena: Arena, plan: Plan, file: Path) -> None:
-        """Write into `file` what strikes."""
-        self.strikes: list[Strike] = []
+    def __init__(self, arena: Arena, plan: Plan, tally: Tally) -> None:
+        """Count in `tally` what strikes, beside what has struck before."""
+        self._tally = tally
         self._arena = arena
         self._plan = plan
-        self._file = file
         self._chance = random.Random(plan.seed)
         self._kinds = [kind for kind in KINDS if self._is_possible(kind)]
         arena.next_points = TRIES * self._chance.sample(points.POINTS, len(points.POINTS))
-
-    @property
-    def never_reached(self) -> list[str]:
-        """The failpoints at which nobody was killed."""
-        killed = {each.target for each in self.strikes if each.kind == "failpoint-kill"}
-        return [point for point in points.POINTS if point not in killed]
 
     async def run(self) -> None:
         """Strike until there were enough faults, or too much time is gone."""
         places = asyncio.Semaphore(AT_ONCE)
         deadline = time.monotonic() + PATIENCE * self._plan.faults / self._plan.rate + BIT_SECONDS
         async with asyncio.TaskGroup() as group:
-            while len(self.strikes) < self._plan.faults and time.monotonic() < deadline:
+            while len(self._tally.strikes) < self._plan.faults and time.monotonic() < deadline:
                 weights = [kind.weight for kind in self._kinds]
                 (kind,) = self._chance.choices(self._kinds, weights)
                 drawn = random.Random(self._chance.random())
@@ -75,14 +68,6 @@ class Storm:
 
     async def _strike(self, kind: Kind, chance: random.Random) -> None:
         try:
-            await kind.strike(self._arena, chance, self._note)
+            await kind.strike(self._arena, chance, self._tally.note)
         except (NoFault, Away, TimeoutError) as nothing:
-            self._log("nothing", {"kind": kind.name, "why": repr(nothing)})
-
-    def _note(self, strike: Strike) -> None:
-        self.strikes.append(strike)
-        self._log("fault", asdict(strike))
-
-    def _log(self, what: str, entry: dict[str, object]) -> None:
-        with self._file.open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"what": what, **entry}) + "\n")
+            self._tally.note_nothing(kind.name, nothing)

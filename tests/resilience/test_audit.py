@@ -22,6 +22,8 @@ from rest_client import RestClient
 
 from tonearm_local.stack import Stack
 
+from .auditing import Leaks
+
 SETTLED_SECONDS = 60.0
 LETTER_SECONDS = 30.0
 COMMAND_SECONDS = 60.0
@@ -159,6 +161,25 @@ async def test_what_is_planted_in_the_live_stores_is_found(
     }
     assert said.stdout.splitlines()[-1] == "AUDIT findings=6"
     assert await asyncio.to_thread(work.settled) == "AUDIT findings=0\n"
+
+
+async def test_a_leak_is_put_down_to_the_test_after_which_it_was_there(
+    work: Work, databases: Databases
+) -> None:
+    leaks = Leaks(work.stack.mongodb_uri)
+    claims, ids = databases["converter"]["claims"], ["0" * 31 + digit for digit in "12"]
+    claim = {"state": "FAILED", "fence": 1, "owner": "", "create_time": datetime.now(UTC)}
+
+    for each in ids:
+        await claims.insert_one({"_id": each, **claim})
+        await asyncio.to_thread(leaks.look, f"test {each[-1]}")
+    left = await asyncio.to_thread(leaks.left, grace_seconds=0, seconds=0)
+    await claims.delete_many({"_id": {"$in": ids}})
+
+    said = {line.split(":")[0].split()[-1]: line.partition(" - ")[2] for line in left}
+    assert {each: said[each] for each in ids} == {
+        each: f"first seen after test {each[-1]}" for each in ids
+    }
 
 
 def listed(work: Work, count: int) -> list[str]:

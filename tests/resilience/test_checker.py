@@ -17,6 +17,7 @@ from .history import (
     History,
     Mail,
     Missing,
+    Opened,
     Seen,
     Sound,
     Source,
@@ -109,6 +110,9 @@ CLEAN: dict[str, Callable[[], Run]] = {
     "cancelled": cancelled,
     "deleted": deleted,
     "a repeated mail": lambda: succeeded().plus(Mail("one", "<key>", "SUCCEEDED", 19)),
+    "a repeated request for an account": lambda: succeeded().plus(
+        Opened("first", "opening", 0, 1), Opened("first", "opening", 0, 2)
+    ),
     "a repeated request": lambda: succeeded().plus(
         Accepted("one", "request", "good.mp4", 0.5, 1.5)
     ),
@@ -175,6 +179,12 @@ PLANTED: dict[str, tuple[Fault, Callable[[], Run]]] = {
             Seen("two", "SUCCEEDED", 5, 6, audio=WHOLE),
             Downloaded("two", WHOLE, 7, 8),
             Mail("two", "<key of two>", "SUCCEEDED", 9),
+        ),
+    ),
+    "a second account for a request": (
+        Fault.DUPLICATED,
+        lambda: succeeded().plus(
+            Opened("first", "opening", 0, 1), Opened("second", "opening", 0, 2)
         ),
     ),
     "short audio": (

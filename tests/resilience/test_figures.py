@@ -5,7 +5,7 @@ from __future__ import annotations
 from .checker import Fault, Finding, Verdict
 from .customers import Job
 from .faults import Strike
-from .figures import last_line, percentile, recovery, table
+from .figures import last_line, percentile, recovery, table, trouble_table
 
 KILL = Strike("kill-gateway", "gateway", 10, 10)
 FREEZE = Strike("freeze-converter", "converter", 10, 20)
@@ -40,6 +40,13 @@ def test_the_table_has_a_line_for_each_kind() -> None:
         ["freeze-converter", "1", "0.0", "0.0"],
         ["kill-gateway", "2", "3.0", "3.0"],
     ]
+
+
+def test_the_table_of_troubles_counts_each_kind_and_tells_them() -> None:
+    lines = trouble_table({"odd answer": ["GET / 500"], "given up": []}).splitlines()
+
+    assert [line.split() for line in lines[1:3]] == [["odd", "answer", "1"], ["given", "up", "0"]]
+    assert lines[3:] == ["odd answer: GET / 500"]
 
 
 def test_the_last_line_is_for_programs() -> None:
