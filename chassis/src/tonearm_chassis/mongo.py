@@ -20,6 +20,7 @@ from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
 from tonearm_chassis.errors import Outage, StorageFull
+from tonearm_chassis.mongo_waits import mend_waits
 
 Document = dict[str, Any]
 
@@ -33,6 +34,7 @@ INTERNAL_ERROR = 1
 
 def connect(uri: str) -> AsyncMongoClient[Document]:
     """Make a client; it connects at first use and comes back by itself."""
+    mend_waits()
     return AsyncMongoClient(
         uri, serverSelectionTimeoutMS=3_000, socketTimeoutMS=TIMEOUT_MS, connectTimeoutMS=3_000
     )
