@@ -20,13 +20,13 @@ STACK ?=
 # make simulate SCHEDULES=100000 PROCESSES=2; again: make simulate SEED=17 SCHEDULES=250
 SCHEDULES ?= 2000
 PROCESSES ?= 1
-# make guards ONLY=lease
+# make guards ONLY=lease; make bench ONLY=speed
 ONLY ?=
 # What `make breaking` compares with; empty: the state that landed last.
 AGAINST ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up down status logs audit dead-letters test chaos simulate guards lint format breaking lock clean
+.PHONY: help demo up down status logs audit dead-letters test chaos simulate guards bench lint format breaking lock clean
 # Settings of the caller's own Python and pip that would reach into the environment made here.
 unexport PYTHONHOME PYTHONPATH
 export PIP_USER := 0
@@ -92,6 +92,9 @@ simulate: $(DEV)  ## Let Hypothesis try to break the state machines (SCHEDULES= 
 
 guards: $(DEV)  ## Switch each guard off in a copy, and see that a suite notices (ONLY=part of a name)
 	@$(BIN)/python -m tests.resilience.simulation.guards --only '$(ONLY)'
+
+bench: $(DEV)  ## Measure, and compare with the goals, on a machine that does nothing else (ONLY=name)
+	@$(BIN)/python -m tests.load.benchmarks --only '$(ONLY)'
 
 lint: $(DEV)  ## Check style, types, imports and contracts
 	@$(BIN)/python -m pytest --quiet --no-header -p no:randomly tests/architecture/test_lint.py tests/contract/buf
