@@ -10,7 +10,7 @@ from converter_desk import Conversions
 from converter_fakes import LEASE_SECONDS, InMemoryClaimStore, order
 
 from converter_service.domain import Claim
-from converter_service.use_cases.desk import Desk
+from converter_service.use_cases.desk import Desk, is_held_back
 from converter_service.use_cases.suspicion import Suspicion
 from tonearm_chassis.testing.clock import FakeClock
 
@@ -140,5 +140,30 @@ async def test_what_another_worker_took_alone_holds_nobody_up(
 
     assert desk.running == 2
     conversions.finish.set()
+    stopping.set()
+    await running
+
+
+def test_others_wait_for_one_that_waits_half_of_the_time_at_most() -> None:
+    held = [is_held_back(minute * 60.0) for minute in range(15)]
+
+    assert "".join("-+"[each] for each in held) == "+-++--++++----+"
+
+
+async def test_what_waits_for_long_lets_others_pass(
+    claims: InMemoryClaimStore, conversions: Conversions, suspicion: Suspicion, clock: FakeClock
+) -> None:
+    await suspected(claims, clock)
+    await claims.leave(order(2))
+    await claims.leave(order(3))
+    desk = Desk(claims, conversions, suspicion, slots=2, hold=lambda _: False)
+    await desk.take(order(2))
+    running = asyncio.create_task(desk.run(stopping := asyncio.Event()))
+
+    await conversions.until(2)
+
+    assert [claim.order for claim in conversions.running] == [order(2), order(3)]
+    conversions.finish.set()
+    await conversions.until(3)
     stopping.set()
     await running

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import assert_never
 
 import structlog
 
 from converter_service import metrics
-from converter_service.domain import Claim, ConversionId, Order
+from converter_service.domain import Claim, ConversionId, DueOrder, Order
 from converter_service.ports import ClaimStore, Standing
 from converter_service.use_cases.suspicion import Suspicion
 from tonearm_chassis.errors import Outage
@@ -20,6 +20,20 @@ log = get_log(__name__)
 
 SWEEP_SECONDS = 2.0
 LOOK_PAST = 20
+FIRST_HOLD_SECONDS = 60.0
+
+
+def is_held_back(waited_seconds: float) -> bool:
+    """Tell whether nobody else is taken by now for the sake of one that has waited so long.
+
+    It is so for a minute, then not so for a minute, then for two, and so on: a conversion of hours
+    delays others by half of its time at most, and what waits for its end gets its turn.
+    """
+    length = FIRST_HOLD_SECONDS
+    while waited_seconds >= 2 * length:
+        waited_seconds -= 2 * length
+        length *= 2
+    return waited_seconds < length
 
 
 class Desk:
@@ -27,6 +41,7 @@ class Desk:
 
     What is suspected of killing workers is converted alone: once it is the oldest that is due,
     nothing is taken that is younger until what runs here has ended, or somebody else has taken it.
+    As that may last, others get their turn again for as long; see `is_held_back`.
 
     A `Background`: run it for conversions that others left or abandoned.
     """
@@ -38,15 +53,21 @@ class Desk:
         suspicion: Suspicion,
         *,
         slots: int,
+        hold: Callable[[float], bool] = is_held_back,
     ) -> None:
-        """Run `convert` for at most `slots` claims at a time, fewer while there is `suspicion`."""
+        """Run `convert` for at most `slots` claims at a time, fewer while there is `suspicion`.
+
+        `hold` tells whether others still wait for what goes alone and waited so many seconds.
+        """
         self._claims = claims
         self._convert = convert
         self._suspicion = suspicion
         self._slots = slots
+        self._hold = hold
         self._taken = 0
         self._is_alone = False
         self._holds_back = False
+        self._waits_since: float | None = None
         self._running: dict[asyncio.Task[None], ConversionId] = {}
         self._is_open = True
         self._freed = asyncio.Event()
@@ -138,14 +159,26 @@ class Desk:
         due = await self._claims.due(self._free + LOOK_PAST)
         if self._suspicion.is_raised:
             due.sort(key=lambda each: self._suspicion.has_failed(each.order.conversion_id))
-        self._holds_back = any(each.goes_alone for each in due)
+        self._holds_back = self._is_to_hold_back(due)
         has_claimed = False
         for each in due:
-            if not self._free or (each.goes_alone and self._taken):
+            if not self._free or (each.goes_alone and self._taken and self._holds_back):
                 break
+            if each.goes_alone and self._taken:
+                continue
             claim = await self._claim(each.order, is_alone=each.goes_alone)
             has_claimed |= isinstance(claim, Claim)
         return has_claimed
+
+    def _is_to_hold_back(self, due: Sequence[DueOrder]) -> bool:
+        """Tell whether others must wait for what goes alone."""
+        if not any(each.goes_alone for each in due):
+            self._waits_since = None
+            return False
+        now = asyncio.get_running_loop().time()
+        if self._waits_since is None:
+            self._waits_since = now
+        return self._hold(now - self._waits_since)
 
     @property
     def _free(self) -> int:
