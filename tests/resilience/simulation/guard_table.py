@@ -182,7 +182,7 @@ GUARDS = (
     Guard(
         "loss: a suspect gets its turn",
         f"{CONVERTER}/use_cases/desk.py",
-        "self._holds_back = any(each.goes_alone for each in due)",
+        "self._holds_back = self._is_to_hold_back(due)",
         "self._holds_back = False",
         "converter_service/tests/test_desk_alone.py",
     ),
