@@ -92,6 +92,16 @@ async def test_one_that_speaks_but_gets_nowhere_is_killed(tmp_path: Path) -> Non
         await encode(engine, tmp_path)
 
 
+async def test_one_that_begins_again_is_given_the_time_for_it(tmp_path: Path) -> None:
+    again = "for i in 1 2 3 4 5 6 7 8; do echo out_time_us=$i; sleep 0.1; done"
+    engine = FfmpegEngine(stub(tmp_path, f"echo out_time_us=1000; {again}; {WORKS}"), IMPATIENT)
+    seen: list[float] = []
+
+    await encode(engine, tmp_path, seen.append)
+
+    assert seen == [0.001]
+
+
 async def test_one_that_is_too_slow_is_killed(tmp_path: Path) -> None:
     script = "i=0; while :; do i=$((i+1)); echo out_time_us=$i; sleep 0.1; done"
     engine = FfmpegEngine(stub(tmp_path, script), Patience(0.5, 0.5, 10.0))

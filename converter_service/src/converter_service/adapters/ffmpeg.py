@@ -234,14 +234,19 @@ def _ignore(_: float) -> None:
 
 
 async def _follow(child: Child, progress: Progress) -> None:
-    """Pass on how much is encoded; raise `ConversionTimedOut` when that stands still."""
+    """Pass on how much is encoded; raise `ConversionTimedOut` when that stands still.
+
+    It may fall back once: what cannot be cut is encoded again from its beginning.
+    """
     clock = asyncio.get_running_loop().time
-    done, advanced, rest = 0, clock(), b""
+    most, latest, advanced, rest = 0, 0, clock(), b""
     while piece := await child.read(PROBE_BYTES, stalled_since=advanced):
         *whole, rest = (rest + piece).split(b"\n")
         rest = rest[:LINE_BYTES]
         for line in whole:
             found = OUT_TIME.match(line)
-            if found and int(found[1]) > done:
-                done, advanced = int(found[1]), clock()
-                progress(done / 1_000_000)
+            if found and int(found[1]) != latest:
+                latest, advanced = int(found[1]), clock()
+                if latest > most:
+                    most = latest
+                    progress(most / 1_000_000)
