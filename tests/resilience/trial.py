@@ -15,8 +15,8 @@ from .history import History, Odd
 from .judgement import Judgement
 from .rig import CONVERTERS, Rig
 
-END_SECONDS = 60.0
-MAIL_SECONDS = 30.0
+END_SECONDS = 120.0
+MAIL_SECONDS = 60.0
 LOOK_SECONDS = 0.05
 
 

@@ -75,6 +75,7 @@ GUARDS = (
         f"{CONVERTER}/adapters/claim_documents.py",
         '        "state": RUNNING,\n        "fence": claim.fence,',
         '        "fence": claim.fence,',
+        "converter_service/tests/test_tombstones.py",
         is_quick=True,
     ),
     Guard(
