@@ -23,7 +23,7 @@ class Guard:
     instead: str
     suite: str = SIMULATION
     is_quick: bool = False
-    """Found so soon that every test run can afford it."""
+    """One of each kind, found so soon that every test run can afford it."""
 
 
 GUARDS = (
@@ -32,7 +32,6 @@ GUARDS = (
         f"{GATEWAY}/domain/conversions.py",
         "if self.is_final or news.fence < self.fence or self._has_heard(news):",
         "if self.is_final or self._has_heard(news):",
-        is_quick=True,
     ),
     Guard(
         "fence: stale worker's writes",
@@ -54,7 +53,6 @@ GUARDS = (
         "if self.is_final or news.fence < self.fence or self._has_heard(news):",
         "if news.fence < self.fence or self._has_heard(news):",
         SCENARIOS,
-        is_quick=True,
     ),
     Guard(
         "final: calling off what is over",
@@ -76,7 +74,6 @@ GUARDS = (
         '        "state": RUNNING,\n        "fence": claim.fence,',
         '        "fence": claim.fence,',
         "converter_service/tests/test_tombstones.py",
-        is_quick=True,
     ),
     Guard(
         "dedupe: an order that is over",
@@ -84,7 +81,6 @@ GUARDS = (
         '{"$eq": [{"$type": "$state"}, "missing"]},\n        {"$and"',
         '{"$in": ["$state", ["SUCCEEDED", "FAILED"]]},\n'
         '        {"$eq": [{"$type": "$state"}, "missing"]},\n        {"$and"',
-        is_quick=True,
     ),
     Guard(
         "dedupe: an order that was called off",
@@ -121,7 +117,6 @@ GUARDS = (
         f"{GATEWAY}/adapters/mongo_conversions.py",
         "unique=True,",
         "unique=False,",
-        is_quick=True,
     ),
     Guard(
         "length: every sample heard",
@@ -135,7 +130,6 @@ GUARDS = (
         f"{GATEWAY}/use_cases/upload.py",
         "if declared.size_bytes and size < declared.size_bytes:",
         "if declared.size_bytes and size < 0:",
-        is_quick=True,
     ),
     Guard(
         "reconciler: reminders",
@@ -150,7 +144,6 @@ GUARDS = (
         '{"remind_time": {"$gt": now}}, {"$set": {"remind_time": now}}',
         '{"remind_time": {"$lt": now}}, {"$set": {"remind_time": now}}',
         SCENARIOS,
-        is_quick=True,
     ),
     Guard(
         "lease: it runs out",
@@ -164,7 +157,6 @@ GUARDS = (
         f"{CONVERTER}/adapters/claim_documents.py",
         '{"$and": [{"$eq": ["$state", RUNNING]}, IS_DUE]},',
         '{"$eq": ["$state", RUNNING]},',
-        is_quick=True,
     ),
     Guard(
         "loss: only who is alone gets a suspect",
