@@ -48,6 +48,7 @@ CALLED_OVER_GRPC = (
     " && !('x-envoy-original-path' in request.headers)"
 )
 DOMAIN = "tonearm"
+CUT_OFF = "the service is stopping; try again"
 ERROR_INFO = "type.googleapis.com/google.rpc.ErrorInfo"
 CEL_FILTER = "type.googleapis.com/envoy.extensions.access_loggers.filters.cel.v3.ExpressionFilter"
 
@@ -96,7 +97,7 @@ def render(template: str, values: Mapping[str, str]) -> str:
 
 
 def configuration(values: Mapping[str, str]) -> str:
-    """Render `envoy.yaml` of this directory with the local replies and the Lua filter in place.
+    """Render `envoy.yaml` of this directory with the local replies and the Lua filters in place.
 
     A value is one YAML scalar, quoted if YAML would misread it. Raises `ValueError` as `render`
     does, and for a value that is empty or longer than a line.
@@ -113,8 +114,15 @@ def configuration(values: Mapping[str, str]) -> str:
             # JSON is YAML on a single line.
             "LOCAL_REPLIES": json.dumps(mappers(replies)),
             "STATUS_LUA": json.dumps(_read("status.lua")),
+            "CUT_OFF_LUA": json.dumps(_cut_off()),
         },
     )
+
+
+def _cut_off() -> str:
+    reply = LocalReply("UNAVAILABLE", "", 503, "UNAVAILABLE", CUT_OFF, {})
+    details = base64.b64encode(reply.as_rich_status()).decode()
+    return render(_read("cut_off.lua"), {"MESSAGE": CUT_OFF, "DETAILS": details})
 
 
 def mappers(replies: Sequence[LocalReply]) -> list[object]:

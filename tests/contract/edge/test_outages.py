@@ -8,10 +8,11 @@ import grpc
 import httpx
 import pytest
 
+from tonearm.gateway.v1 import conversion_pb2, conversion_pb2_grpc
 from tonearm.notifier.v1 import notifier_pb2, notifier_pb2_grpc
 
 from .errors import refusal, rpc_refusal
-from .fakes import Context, Journal, refuse
+from .fakes import Context, Journal, Reaction, refuse
 from .stack import Edge
 
 
@@ -60,12 +61,22 @@ async def test_a_read_outlives_a_short_restart(fragile_edge: Edge) -> None:
     assert answer.status_code == httpx.codes.OK
 
 
-async def test_a_read_is_tried_again_when_a_service_says_unavailable(
-    member: httpx.AsyncClient, journal: Journal
+async def cut_off(context: Context) -> None:
+    """End a call as gRPC itself does when the server stops before the call has begun."""
+    await context.abort(grpc.StatusCode.CANCELLED, "CANCELLED")
+
+
+@pytest.mark.parametrize(
+    "reaction",
+    [refuse(grpc.StatusCode.UNAVAILABLE, "STORE_AWAY"), cut_off],
+    ids=["unavailable", "cut off"],
+)
+async def test_a_read_is_tried_again_when_a_service_cannot_answer(
+    member: httpx.AsyncClient, journal: Journal, reaction: Reaction
 ) -> None:
     async def once(context: Context) -> None:
         del journal.reactions["GetConversion"]
-        await refuse(grpc.StatusCode.UNAVAILABLE, "STORE_AWAY")(context)
+        await reaction(context)
 
     journal.reactions["GetConversion"] = once
 
@@ -73,6 +84,32 @@ async def test_a_read_is_tried_again_when_a_service_says_unavailable(
 
     assert answer.status_code == httpx.codes.OK
     assert len(journal.calls) == 2
+
+
+async def test_a_write_that_was_cut_off_may_be_tried_again(
+    member: httpx.AsyncClient, journal: Journal
+) -> None:
+    journal.reactions["CancelConversion"] = cut_off
+
+    answer = await member.post("/v1/conversions/c1:cancel", json={})
+
+    assert refusal(answer) == (503, "UNAVAILABLE", 14)
+    assert answer.json()["message"] == "the service is stopping; try again"
+    assert len(journal.calls) == 1
+
+
+async def test_over_grpc_a_call_that_was_cut_off_is_unavailable(
+    edge: Edge, channel: grpc.aio.Channel, journal: Journal
+) -> None:
+    journal.reactions["CancelConversion"] = cut_off
+
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await conversion_pb2_grpc.ConversionServiceStub(channel).CancelConversion(
+            conversion_pb2.CancelConversionRequest(conversion_id="c1"),
+            metadata=list(edge.bearer().items()),
+        )
+
+    assert rpc_refusal(caught.value) == (grpc.StatusCode.UNAVAILABLE, "UNAVAILABLE")
 
 
 @pytest.mark.parametrize(
