@@ -13,7 +13,7 @@ from bson import Binary
 from pymongo import ASCENDING
 from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.asynchronous.database import AsyncDatabase
-from pymongo.errors import BulkWriteError
+from pymongo.errors import BulkWriteError, DuplicateKeyError
 
 from tonearm_chassis.errors import Outage, StorageFull
 from tonearm_chassis.mongo import OUT_OF_DISK_SPACE, Document, error_codes, outages, server_time
@@ -83,7 +83,14 @@ class GridFSWriter:
         with outages():
             # Who looks for old files goes by the store's clock, too.
             document["uploadDate"] = await server_time(self._database)
-            await self._files.insert_one(document)
+            try:
+                await self._files.insert_one(document)
+            except DuplicateKeyError:
+                # The driver repeats a write whose answer was lost. A store that does not remember
+                # the first then refuses what it has: this file, of this very moment.
+                ours = {each: document[each] for each in ("_id", "length", "uploadDate")}
+                if await self._files.find_one(ours, {"_id": 1}) is None:
+                    raise
 
     async def abort(self) -> None:
         """Delete whatever was stored; a repeat changes nothing. Raises `Outage`."""
