@@ -41,9 +41,9 @@ def audit(mongodb_uri: str, *, grace_seconds: int, seconds: float) -> list[str]:
 
 
 class Leaks:
-    """What tests leave in the stores, and which of them.
+    """What tests leave in the stores, and which modules of them.
 
-    Most of it is swept within seconds, for which no test waits: it is looked at after each test,
+    Most of it is swept within seconds, for which no test waits: it is looked at after each module,
     and asked at the end what of it is still there.
     """
 

@@ -99,12 +99,18 @@ def leaks(shared_rig: Rig) -> Iterator[Leaks]:
     assert not left, "\n" + "\n".join(left)
 
 
-@pytest.fixture
-def rig(request: pytest.FixtureRequest, shared_rig: Rig, leaks: Leaks) -> Iterator[Rig]:
-    """Give the stack to one test, put right what it did to it, and see what it leaves."""
+@pytest.fixture(scope="module")
+def watched_rig(request: pytest.FixtureRequest, shared_rig: Rig, leaks: Leaks) -> Iterator[Rig]:
+    """See what the tests of a module leave; a look after each would take minutes of them all."""
     yield shared_rig
-    shared_rig.calm()
     leaks.look(request.node.name)
+
+
+@pytest.fixture
+def rig(watched_rig: Rig) -> Iterator[Rig]:
+    """Give the stack to one test, and put right what it did to it."""
+    yield watched_rig
+    watched_rig.calm()
 
 
 @pytest.fixture
