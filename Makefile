@@ -12,6 +12,8 @@ GRACE ?=
 REPLAY ?=
 # What pytest gets: make test ARGS='tests/contract -x'
 ARGS ?=
+# In so many processes at a time; 0: in this one, as a debugger needs it.
+TESTERS ?= logical
 # make chaos SEED=7 FAULTS=200 CONVERSIONS=100 STACK=real
 SEED ?=
 FAULTS ?= 1000
@@ -80,7 +82,7 @@ dead-letters: $(RUN)  ## List what no service could apply; send it again with RE
 
 test: $(DEV)  ## Run every test that this machine can run (ARGS= goes to pytest)
 	@deploy/real/install
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses '$(TESTERS)' --maxprocesses 4 --dist loadgroup --no-loadscope-reorder $(ARGS)
 
 chaos: $(DEV)  ## Break everything a thousand times and lose nothing (SEED= FAULTS= CONVERSIONS= STACK=real)
 	@$(if $(filter real,$(STACK)),deploy/real/install)

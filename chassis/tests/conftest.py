@@ -12,7 +12,6 @@ from collections.abc import Iterator
 import pytest
 from chassis_programs import (
     broker_command,
-    free_port,
     real_broker_command,
     running,
     store_command,
@@ -20,6 +19,7 @@ from chassis_programs import (
 from structlog.testing import capture_logs
 
 from tonearm_chassis.kafka_settings import Assignment, KafkaAccess
+from tonearm_chassis.testing.ports import free_port
 
 TIDY_SECONDS = 20.0  # what a send takes to give up
 REAL_START_SECONDS = 60.0

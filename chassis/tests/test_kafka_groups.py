@@ -17,12 +17,13 @@ from types import SimpleNamespace
 
 import pytest
 from chassis_kafka import ASSIGNED_SECONDS, STOPPED_SECONDS, Bus, Received, bus_on, event
-from chassis_programs import free_port, real_broker_command, running
+from chassis_programs import real_broker_command, running
 
 from tonearm_chassis.envelope import Envelope
 from tonearm_chassis.kafka_membership import Membership
 from tonearm_chassis.kafka_settings import KafkaAccess
 from tonearm_chassis.kafka_topics import ensure_topics
+from tonearm_chassis.testing.ports import free_port
 
 # See `tidy`.
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")

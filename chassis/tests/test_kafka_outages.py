@@ -8,11 +8,12 @@ from contextlib import suppress
 
 import pytest
 from chassis_kafka import STOPPED_SECONDS, Received, bus_on
-from chassis_programs import broker_command, free_port, running
+from chassis_programs import broker_command, running
 
 from tonearm_chassis.envelope import Envelope
 from tonearm_chassis.errors import Outage
 from tonearm_chassis.kafka_settings import KafkaAccess
+from tonearm_chassis.testing.ports import free_port
 
 # See `tidy`.
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")

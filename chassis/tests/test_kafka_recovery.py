@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import pytest
 from chassis_kafka import STOPPED_SECONDS, Bus, Received, bus_on
-from chassis_programs import broker_command, free_port, running
+from chassis_programs import broker_command, running
 from kafka import KafkaAdminClient
 
 from tonearm_chassis.errors import Outage
@@ -19,6 +19,7 @@ from tonearm_chassis.kafka_clients import open_client
 from tonearm_chassis.kafka_recovery import Recovery
 from tonearm_chassis.kafka_settings import KafkaAccess
 from tonearm_chassis.kafka_topics import topic_ids
+from tonearm_chassis.testing.ports import free_port
 
 # See `tidy`.
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")

@@ -11,7 +11,7 @@ from typing import Protocol
 from uuid import uuid4
 
 import pytest
-from chassis_programs import free_port, running, store_command
+from chassis_programs import running, store_command
 from pymongo import AsyncMongoClient
 from pymongo.asynchronous.collection import AsyncCollection
 
@@ -23,6 +23,7 @@ from tonearm_chassis.outbox import POLL_SECONDS, MongoOutbox, Outbox, Relay, ent
 from tonearm_chassis.testing.clock import START
 from tonearm_chassis.testing.events import InMemoryProducer
 from tonearm_chassis.testing.outbox import InMemoryOutbox
+from tonearm_chassis.testing.ports import free_port
 
 TOPIC = "tonearm.test.v1"
 SOON = POLL_SECONDS / 2

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from converter_desk import Conversions
+from converter_fakes import InMemoryClaimStore
 from converter_media import MediaMaker
 from converter_records import Records, in_memory, in_mongodb
 from pymongo import AsyncMongoClient
 
 from converter_service.adapters.ffmpeg import FfmpegEngine, Patience, find_ffmpeg
+from converter_service.use_cases.desk import Desk
+from converter_service.use_cases.suspicion import Suspicion
 from tonearm_chassis import mongo
+from tonearm_chassis.testing.clock import FakeClock
 from tonearm_chassis.testing.mongo import PROGRAM, mongo_program, mongo_server
 
 
@@ -51,3 +57,40 @@ async def records(request: pytest.FixtureRequest) -> AsyncIterator[Records]:
         return
     async for each in in_mongodb(request.getfixturevalue("mongodb_uri")):
         yield each
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    """A clock that stands still until it is told."""
+    return FakeClock()
+
+
+@pytest.fixture
+def claims(clock: FakeClock) -> InMemoryClaimStore:
+    """Claims that live in memory."""
+    return InMemoryClaimStore(clock)
+
+
+@pytest.fixture
+def conversions(claims: InMemoryClaimStore, clock: FakeClock) -> Conversions:
+    """Conversions that end when the test says so."""
+    return Conversions(claims, clock)
+
+
+@pytest.fixture
+def suspicion(clock: FakeClock) -> Suspicion:
+    """What this worker suspects."""
+    return Suspicion(clock)
+
+
+@pytest.fixture
+async def desk(
+    claims: InMemoryClaimStore, conversions: Conversions, suspicion: Suspicion
+) -> AsyncIterator[Desk]:
+    """A desk with two slots; what it runs is let finish at the end."""
+    desk = Desk(claims, conversions, suspicion, slots=2)
+    yield desk
+    conversions.finish.set()
+    stopped = asyncio.Event()
+    stopped.set()
+    await desk.run(stopped)

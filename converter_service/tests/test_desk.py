@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
 from converter_desk import Conversions
@@ -14,38 +13,6 @@ from converter_service.use_cases.desk import Desk
 from converter_service.use_cases.suspicion import Suspicion
 from tonearm_chassis.errors import Outage
 from tonearm_chassis.testing.clock import FakeClock
-
-
-@pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
-
-
-@pytest.fixture
-def claims(clock: FakeClock) -> InMemoryClaimStore:
-    return InMemoryClaimStore(clock)
-
-
-@pytest.fixture
-def conversions(claims: InMemoryClaimStore, clock: FakeClock) -> Conversions:
-    return Conversions(claims, clock)
-
-
-@pytest.fixture
-def suspicion(clock: FakeClock) -> Suspicion:
-    return Suspicion(clock)
-
-
-@pytest.fixture
-async def desk(
-    claims: InMemoryClaimStore, conversions: Conversions, suspicion: Suspicion
-) -> AsyncIterator[Desk]:
-    desk = Desk(claims, conversions, suspicion, slots=2)
-    yield desk
-    conversions.finish.set()
-    stopped = asyncio.Event()
-    stopped.set()
-    await desk.run(stopped)
 
 
 async def test_an_order_is_taken_long_before_it_is_converted(

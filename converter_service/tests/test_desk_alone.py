@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 
-import pytest
 from converter_desk import Conversions
 from converter_fakes import LEASE_SECONDS, InMemoryClaimStore, order
 
@@ -13,38 +11,6 @@ from converter_service.domain import Claim
 from converter_service.use_cases.desk import Desk, is_held_back
 from converter_service.use_cases.suspicion import Suspicion
 from tonearm_chassis.testing.clock import FakeClock
-
-
-@pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
-
-
-@pytest.fixture
-def claims(clock: FakeClock) -> InMemoryClaimStore:
-    return InMemoryClaimStore(clock)
-
-
-@pytest.fixture
-def conversions(claims: InMemoryClaimStore, clock: FakeClock) -> Conversions:
-    return Conversions(claims, clock)
-
-
-@pytest.fixture
-def suspicion(clock: FakeClock) -> Suspicion:
-    return Suspicion(clock)
-
-
-@pytest.fixture
-async def desk(
-    claims: InMemoryClaimStore, conversions: Conversions, suspicion: Suspicion
-) -> AsyncIterator[Desk]:
-    desk = Desk(claims, conversions, suspicion, slots=2)
-    yield desk
-    conversions.finish.set()
-    stopped = asyncio.Event()
-    stopped.set()
-    await desk.run(stopped)
 
 
 async def suspected(claims: InMemoryClaimStore, clock: FakeClock, number: int = 1) -> None:

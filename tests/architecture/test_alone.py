@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,6 +13,8 @@ from pathlib import Path
 import grpc
 import pytest
 from grpc_health.v1 import health_pb2
+
+from tonearm_chassis.testing.ports import free_port
 
 from .tree import CHASSIS, OPERATIONS, PROTOS, ROOT, SERVICES, Distribution
 
@@ -105,9 +106,7 @@ def pythons(wheels: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str,
 
 def free_address() -> str:
     """Find an address on which nobody listens."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return f"127.0.0.1:{listener.getsockname()[1]}"
+    return f"127.0.0.1:{free_port()}"
 
 
 def ask_health(address: str) -> health_pb2.HealthCheckResponse:

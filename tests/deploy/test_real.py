@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,6 +13,8 @@ from pathlib import Path
 import pymysql
 import pytest
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
+
+from tonearm_chassis.testing.ports import free_port
 
 from .tree import REAL, ROOT, lacking, run, tool
 
@@ -96,12 +97,6 @@ def test_what_is_there_is_left_alone(bare_machine: Path) -> None:
     (bare_machine / "bin/chromium").symlink_to("/bin/false")
 
     assert said_by_install(bare_machine, "chromium") == (0, ["real: chromium ready"])
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture

@@ -16,9 +16,6 @@ from .rig import CONVERTERS, Rig
 from .sources import make_longest, make_sources
 from .trial import Trial
 
-HERE = "tests/resilience/"
-BUDGET_SECONDS = 240
-"""The short form of everything, in `make test`."""
 SCRATCH_MEGABYTES = 192
 STORE_MEGABYTES = 2048
 AUDIT_SECONDS = 60.0
@@ -42,19 +39,6 @@ class Disks:
     directory: Path
     scratch: tuple[Path, ...]
     store: tuple[Path, ...]
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say how much of its time this directory took; nothing fails by it, for machines are busy."""
-    reports = [
-        report
-        for reports in terminalreporter.stats.values()
-        for report in reports
-        if isinstance(report, pytest.TestReport) and report.nodeid.startswith(HERE)
-    ]
-    tests, seconds = {each.nodeid for each in reports}, sum(each.duration for each in reports)
-    line = f"resilience: {len(tests)} tests, {seconds:.0f} s of {BUDGET_SECONDS} s"
-    terminalreporter.write_line(line)
 
 
 @pytest.fixture(scope="session")

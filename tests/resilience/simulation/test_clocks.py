@@ -2,25 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-import pytest
-
 from .media import Kind
-from .test_scenarios import COUNTS, claimed_state, uploaded, worker
-from .world import World, determined
+from .scripts import claimed_state, uploaded, worker
+from .world import World
 
 DAY_SECONDS = 86_400.0
-
-
-@pytest.fixture
-def world() -> Iterator[World]:
-    with determined(1) as bugs:
-        world = World(COUNTS, [0.0, 3600.0, -3600.0], bugs)
-        while len(world.gateways()) < COUNTS["gateway"]:
-            assert world.step(0.0)
-        yield world
-        world.close()
 
 
 def test_a_converter_whose_clock_is_weeks_ahead_forgets_no_tombstone(world: World) -> None:

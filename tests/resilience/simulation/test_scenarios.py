@@ -2,52 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from tonearm_chassis.envelope import Envelope
 
 from .bus import Message
 from .gates import Fate
-from .loop import Process
 from .media import Kind
+from .scripts import claimed_state, row, uploaded, worker
 from .services import LEASE_SECONDS, REMIND_SECONDS
-from .world import World, determined, upload_of
+from .world import World, upload_of
 
 PATIENCE_SECONDS = 120.0
-COUNTS = {"gateway": 2, "converter": 2, "notifier": 2}
-
-
-@pytest.fixture
-def world() -> Iterator[World]:
-    with determined(1) as bugs:
-        world = World(COUNTS, [0.0, 3600.0, -3600.0], bugs)
-        while len(world.gateways()) < COUNTS["gateway"]:
-            assert world.step(0.0)
-        yield world
-        world.close()
-
-
-def uploaded(world: World, kind: Kind) -> str:
-    """Upload a video until it is accepted; give its conversion's id."""
-    known = set(world.checker.accepted_by)
-    world.begin_upload(world.gateways()[0], upload_of(len(known), kind))
-    while not set(world.checker.accepted_by) - known:
-        assert world.step(world.loop.now)
-    return (set(world.checker.accepted_by) - known).pop()
-
-
-def row(world: World, key: str) -> dict[str, object]:
-    """Read a conversion."""
-    return world.server.rows_of("gateway", "conversions").documents[key]
-
-
-def worker(world: World) -> Process:
-    """Give the process whose engine runs, once there is one."""
-    while not world.trouble.workers():
-        assert world.step(world.loop.now)
-    return world.trouble.workers()[0]
 
 
 def test_without_faults_nothing_waits_for_a_reminder(world: World) -> None:
@@ -192,12 +158,6 @@ def test_an_order_that_comes_late_does_not_revive_what_was_called_off(world: Wor
 
     assert not world.trouble.workers()
     world.settle()
-
-
-def claimed_state(world: World, key: str) -> str:
-    """Read what the converters say of a conversion."""
-    claim = world.server.rows_of("converter", "claims").documents.get(key, {"state": ""})
-    return str(claim["state"])
 
 
 def test_news_that_was_read_before_a_cancellation_changes_nothing_after_it(world: World) -> None:

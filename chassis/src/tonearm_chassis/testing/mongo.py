@@ -17,6 +17,7 @@ from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.asynchronous.database import AsyncDatabase
 
 from tonearm_chassis.mongo import Document
+from tonearm_chassis.testing.ports import free_port
 
 PROGRAM = "secantusd-py"
 START_SECONDS = 30.0
@@ -37,8 +38,7 @@ def mongo_server(directory: Path) -> Iterator[str]:
     program = mongo_program()
     if program is None:
         raise RuntimeError(f"{PROGRAM} is not installed")
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    port = free_port()
     with (directory / "mongo.log").open("wb") as output:
         process = subprocess.Popen(
             [program, "--port", str(port), "--storage-path", str(directory / "data")],
