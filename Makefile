@@ -82,7 +82,7 @@ dead-letters: $(RUN)  ## List what no service could apply; send it again with RE
 
 test: $(DEV)  ## Run every test that this machine can run (ARGS= goes to pytest)
 	@deploy/real/install
-	@$(BIN)/python -m pytest --numprocesses '$(TESTERS)' --maxprocesses 4 --dist loadgroup --no-loadscope-reorder $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses '$(TESTERS)' --maxprocesses 4 --dist loadscope --no-loadscope-reorder $(ARGS)
 
 chaos: $(DEV)  ## Break everything a thousand times and lose nothing (SEED= FAULTS= CONVERSIONS= STACK=real)
 	@$(if $(filter real,$(STACK)),deploy/real/install)

@@ -11,6 +11,8 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 ROOT = Path(__file__).parent
 # What takes longest begins first, so that nothing is left to wait for at the end.
@@ -23,21 +25,31 @@ for _pyproject in ROOT.glob("*/pyproject.toml"):
         import_module(_pyproject.parent.name)
 
 
+def group_of(test_id: str) -> str:
+    """Name what a test belongs to: where servers are shared a directory, else a file."""
+    module = ROOT / test_id.split("::", maxsplit=1)[0]
+    shared = (each for each in module.parents if (each / "conftest.py").is_file())
+    nearest = next(shared, ROOT)
+    return str((module if nearest == ROOT else nearest).relative_to(ROOT))
+
+
+class GroupScheduling(LoadScopeScheduling):  # type: ignore[misc] # xdist ships no types
+    """Keeps tests in one process that share a server, which each process would have to start."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return group_of(nodeid)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> GroupScheduling:
+    """Share the tests out in groups."""
+    return GroupScheduling(config, log)
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep tests in one process that share a server, which each process would have to start."""
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(_group(item.path)))
+    """Let the longest groups begin first; within a group the order stays the random one."""
     ranks = {name: rank for rank, name in enumerate(LONGEST_FIRST)}
-    # Stable: within a group the order stays the random one.
-    items.sort(key=lambda item: ranks.get(_group(item.path), len(ranks)))
-
-
-def _group(test: Path) -> str:
-    """Name what a test belongs to: where servers are shared a directory, else a file."""
-    shared = (each for each in test.parents if (each / "conftest.py").is_file())
-    nearest = next(shared, ROOT)
-    return str((test if nearest == ROOT else nearest).relative_to(ROOT))
+    items.sort(key=lambda item: ranks.get(group_of(item.nodeid), len(ranks)))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
