@@ -15,7 +15,7 @@ from converter_media import MediaMaker
 from converter_sounds import SOUNDS, Clip, decoded
 
 from converter_service.engine import commands, encode
-from converter_service.engine.chunks import Cutter, Overlap, chunk_frames, lengthen
+from converter_service.engine.chunks import Chunk, Cutter, Overlap, chunk_frames, lengthen
 from converter_service.engine.lame_tag import read_lame_tag
 from converter_service.engine.mp3_file import MP3File
 from converter_service.engine.mpeg_audio import MalformedStream
@@ -82,8 +82,8 @@ def numbered(frames: int) -> bytes:
 def parroting(late: int = 0) -> Encode:
     """Make an encoder whose frames are their samples, but for the first `late` ones it hears."""
 
-    def frames(descriptor: int) -> list[bytes]:
-        content = os.pread(descriptor, os.fstat(descriptor).st_size, 0)
+    def frames(chunk: Chunk) -> list[bytes]:
+        content = content_of(chunk.samples)
         size = TINY.frame_bytes
         heard = [content[at : at + size] for at in range(0, len(content), size)]
         return unlike(min(late, len(heard))) + heard[late:]
@@ -188,8 +188,8 @@ def test_too_little_silence_makes_no_cut() -> None:
 
 
 def test_an_encoder_that_makes_too_few_frames_is_not_believed() -> None:
-    def forgetful(descriptor: int) -> list[bytes]:
-        return parroting()(descriptor)[:-7]
+    def forgetful(chunk: Chunk) -> list[bytes]:
+        return parroting()(chunk)[:-7]
 
     with pytest.raises(MalformedStream):
         cut_and_encoded(200, forgetful)
@@ -220,7 +220,7 @@ def test_what_no_cut_divides_is_encoded_in_one_go(
     parallel, serial = tmp_path / "parallel.mp3", tmp_path / "serial.mp3"
     convert(media.ffmpeg, clip, parallel, 2)
 
-    said = encode.in_one_go(encode.Assignment(media.ffmpeg, clip, serial, 2, 2, SECONDS))
+    said = encode.in_one_go(encode.Assignment(media.ffmpeg, clip, serial, 2, 2, SECONDS, None))
 
     assert said == "engine: in one go"
     assert serial.read_bytes() == parallel.read_bytes()

@@ -32,12 +32,14 @@ class Overlap:
 class Chunk:
     """Samples of `frames` frames, and of `before` frames that belong to the chunk before.
 
-    `frames` of the last chunk is None: it goes to the end.
+    `frames` of the last chunk is None: it goes to the end. `number` counts from 0; None if it is no
+    chunk of the audio, but one made longer to try a cut again.
     """
 
     samples: Samples
     before: int
     frames: int | None
+    number: int | None
 
     def close(self) -> None:
         """Give the memory back."""
@@ -67,10 +69,11 @@ class Cutter:
     def chunks(self, source: int) -> Iterator[Chunk]:
         """Read to the end; the caller closes a chunk, after it has taken the next one."""
         overlap, frame_bytes = self._overlap, self._pcm.frame_bytes
-        chunk = Chunk(Samples(), 0, self._frames)
+        chunk = Chunk(Samples(), 0, self._frames, number := 0)
         while self._filled(chunk, source):
             yield chunk
-            follower = Chunk(Samples(), overlap.warm_up, self._frames)
+            number += 1
+            follower = Chunk(Samples(), overlap.warm_up, self._frames, number)
             end = chunk.samples.size
             shared = (overlap.warm_up + overlap.tail) * frame_bytes
             follower.samples.copy(chunk.samples, end - shared, end)
@@ -93,7 +96,7 @@ def lengthen(chunk: Chunk, previous: Chunk, before: int, pcm: Format) -> Chunk:
         raise ValueError("the last chunk has no follower")
     border = (previous.before + previous.frames) * pcm.frame_bytes
     before = min(before, previous.before + previous.frames)
-    longer = Chunk(Samples(), before, chunk.frames)
+    longer = Chunk(Samples(), before, chunk.frames, None)
     longer.samples.copy(previous.samples, border - before * pcm.frame_bytes, border)
     longer.samples.copy(chunk.samples, chunk.before * pcm.frame_bytes, chunk.samples.size)
     return longer

@@ -1,9 +1,10 @@
 """Convert the first audio track of a file to MP3: `python -m ... FFMPEG SOURCE TARGET ...`.
 
 A program of its own, so that the service holds it, and every ffmpeg that it starts, in one cage and
-ends them as one group. Says on stdout how far it is, in ffmpeg's words (`out_time_us=`); what
-ffmpeg says is on stderr. Exit status: the decoder's if that failed (1 if it decoded nothing); 70 if
-an encoder did, or what it made is not whole; 74 if the target could not be written.
+ends them as one group. Says on stdout how far it is, in ffmpeg's words (`out_time_us=`), and which
+chunks it has kept (`kept=`, a number); what ffmpeg says is on stderr. Exit status: the decoder's if
+that failed (1 if it decoded nothing); 70 if an encoder did, or what it made is not whole; 74 if the
+target could not be written.
 """
 
 from __future__ import annotations
@@ -21,10 +22,11 @@ from threading import Thread
 from typing import BinaryIO, cast
 
 from converter_service.engine import commands
-from converter_service.engine.chunks import Cutter, Overlap, chunk_frames
+from converter_service.engine.checkpoints import Checkpoints
+from converter_service.engine.chunks import Chunk, Cutter, Overlap, chunk_frames
 from converter_service.engine.mp3_file import MP3File
-from converter_service.engine.mpeg_audio import FrameReader, MalformedStream
-from converter_service.engine.parallel import NoCut, Parallel
+from converter_service.engine.mpeg_audio import FrameReader, MalformedStream, split
+from converter_service.engine.parallel import Encode, NoCut, Parallel
 from converter_service.engine.pcm import PIECE_BYTES, Format, MalformedPCM, read_format
 
 SOFTWARE, INPUT_OUTPUT = 70, 74  # sysexits.h
@@ -55,6 +57,7 @@ class Assignment:
     quality: int
     workers: int
     expected_seconds: float
+    checkpoints: Path | None
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -81,6 +84,7 @@ def _assignment(arguments: Sequence[str]) -> Assignment:
     parser.add_argument("--quality", type=int, choices=range(BEST_QUALITY, WORST_QUALITY + 1))
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--expected-seconds", type=float, default=0.0)
+    parser.add_argument("--checkpoints", type=Path, help="where chunks are kept once encoded")
     return Assignment(**vars(parser.parse_args(arguments)))
 
 
@@ -96,7 +100,9 @@ def _in_parallel(work: Assignment) -> str:
     with _decoded(work) as (pcm, source), work.target.open("wb") as file:
         expected = int(work.expected_seconds * pcm.sample_rate_hz / pcm.frame_samples)
         cutter = Cutter(pcm, chunk_frames(expected), Overlap())
-        encoder = Encoder(commands.encode(work.program, pcm, work.quality))
+        encoder: Encode = Encoder(commands.encode(work.program, pcm, work.quality))
+        if work.checkpoints:
+            encoder = Checkpoints(encoder, work.checkpoints, _say_kept)
         parallel = Parallel(encoder, pcm, work.workers)
         mp3 = MP3File(file, quality=work.quality)
         for frames in parallel.frames(cutter.chunks(source)):
@@ -123,21 +129,18 @@ def in_one_go(work: Assignment) -> str:
 
 
 class Encoder:
-    """Encodes the samples of a descriptor."""
+    """Encodes chunks."""
 
     def __init__(self, arguments: Sequence[str]) -> None:
         """Start a program with these arguments each time."""
         self._arguments = arguments
 
-    def __call__(self, descriptor: int) -> list[bytes]:
+    def __call__(self, chunk: Chunk) -> list[bytes]:
         """Give frames. Raises `EncoderFailed` and `MalformedStream`."""
-        with _running(self._arguments, stdin=descriptor) as encoder:
+        with _running(self._arguments, stdin=chunk.samples.rewind()) as encoder:
             stream = cast("BinaryIO", encoder.stdout).read()
             _require_success(encoder)
-        reader = FrameReader()
-        frames = reader.add(stream)
-        reader.finish()
-        return frames
+        return split(stream)
 
 
 class Pump:
@@ -203,6 +206,11 @@ def _require_success(encoder: subprocess.Popen[bytes]) -> None:
 
 def _say(line: str) -> None:
     sys.stderr.write(f"{line}\n")
+
+
+def _say_kept(number: int) -> None:
+    sys.stdout.write(f"kept={number}\n")  # one write: several threads say so
+    sys.stdout.flush()
 
 
 def _say_done(frames: int, pcm: Format) -> None:

@@ -149,6 +149,14 @@ class FrameReader:
         return length + (header[2] >> 1 & 1)
 
 
+def split(stream: bytes) -> list[bytes]:
+    """Cut a whole stream into its frames. Raises `MalformedStream`."""
+    reader = FrameReader()
+    frames = reader.add(stream)
+    reader.finish()
+    return frames
+
+
 def _fixed_part(header: bytes) -> tuple[bytes, int, bool]:
     """Take what is the same in every frame: sync, version, layer, rate, and whether it is mono."""
     return header[:2], header[2] & 0x0C, header[3] >> 6 == MONO

@@ -31,8 +31,8 @@ SILENT_BYTES = 30
 LONGER_WARM_UPS = (64, 320, 1 << 20)
 """In the end as much as there is of the chunk before."""
 
-Encode = Callable[[int], list[bytes]]
-"""Encodes the samples that a descriptor has into frames that use no reservoir."""
+Encode = Callable[[Chunk], list[bytes]]
+"""Encodes all samples of a chunk into frames that use no reservoir."""
 
 
 def has_sound(frame: bytes) -> bool:
@@ -91,7 +91,7 @@ class Parallel:
         """Keep the workers busy, and give their jobs in order."""
         jobs: deque[_Job] = deque()
         for chunk in chunks:
-            jobs.append(_Job(chunk, pool.submit(self.encode, chunk.samples.rewind())))
+            jobs.append(_Job(chunk, pool.submit(self.encode, chunk)))
             if len(jobs) > self.workers:
                 yield jobs.popleft()
         while jobs:
@@ -106,7 +106,7 @@ class Parallel:
         for warm_up in LONGER_WARM_UPS:
             longer = lengthen(chunk, previous.chunk, warm_up, self.pcm)
             try:
-                frames = self.encode(longer.samples.rewind())
+                frames = self.encode(longer)
             finally:
                 longer.close()
             if self._agree(previous, frames, longer.before):
