@@ -34,7 +34,9 @@ from converter_service.domain import (
     Succeeded,
     VideoId,
     VideoLost,
+    WorkId,
 )
+from converter_service.engine.checkpoints import path_of
 from converter_service.ports import Progress, Standing, Workplace
 from tonearm_chassis.clock import Clock
 from tonearm_chassis.errors import Outage, StorageFull
@@ -415,6 +417,48 @@ class InMemoryAudioStore:
         if self.outages:
             self.outages -= 1
             raise Outage("audio: away")
+
+
+class InMemoryCheckpointStore:
+    """A `CheckpointStore` in memory."""
+
+    def __init__(self, clock: Clock) -> None:
+        """Go by this clock."""
+        self._clock = clock
+        self._kept: dict[tuple[ConversionId, WorkId, int], tuple[bytes, datetime]] = {}
+        self.fails: Exception | None = None
+
+    async def keep(
+        self, conversion_id: ConversionId, work: WorkId, number: int, chunk: Path
+    ) -> None:
+        self._fail()
+        new = (await asyncio.to_thread(chunk.read_bytes), self._clock.now())
+        self._kept.setdefault((conversion_id, work, number), new)
+
+    async def fetch(self, conversion_id: ConversionId, work: WorkId, directory: Path) -> int:
+        self._fail()
+        found = {
+            number: frames
+            for (whose, of, number), (frames, _) in self._kept.items()
+            if (whose, of) == (conversion_id, work)
+        }
+        for number, frames in found.items():
+            path_of(directory, number).write_bytes(frames)
+        return len(found)
+
+    async def remove(self, conversion_id: ConversionId) -> None:
+        self._fail()
+        self._kept = {key: kept for key, kept in self._kept.items() if key[0] != conversion_id}
+
+    async def sweep(self, older_than_seconds: float) -> int:
+        self._fail()
+        before, count = self._clock.now() - timedelta(seconds=older_than_seconds), len(self._kept)
+        self._kept = {key: kept for key, kept in self._kept.items() if kept[1] >= before}
+        return count - len(self._kept)
+
+    def _fail(self) -> None:
+        if self.fails is not None:
+            raise self.fails
 
 
 async def _nothing() -> None:

@@ -45,6 +45,7 @@ from converter_service.domain.sound import (
     SourceAudio,
     require_all_heard,
 )
+from converter_service.domain.work import WorkId, work_of
 
 __all__ = [
     "ALONE_AFTER",
@@ -82,6 +83,8 @@ __all__ = [
     "UnreadableVideo",
     "VideoId",
     "VideoLost",
+    "WorkId",
     "growing_seconds",
     "require_all_heard",
+    "work_of",
 ]

@@ -1,11 +1,12 @@
 """What the use cases need of the world; the contracts are in the docstrings."""
 
-from converter_service.ports.files import AudioStore, VideoStore
+from converter_service.ports.files import AudioStore, CheckpointStore, VideoStore
 from converter_service.ports.records import ClaimStore, GiveUps, Standing, TombstoneStore
 from converter_service.ports.work import Engine, Progress, ProgressChannel, Workplace, Workshop
 
 __all__ = [
     "AudioStore",
+    "CheckpointStore",
     "ClaimStore",
     "Engine",
     "GiveUps",

@@ -7,7 +7,15 @@ from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
-from converter_service.domain import AudioFile, AudioId, Claim, ConversionId, Order, StoredAudio
+from converter_service.domain import (
+    AudioFile,
+    AudioId,
+    Claim,
+    ConversionId,
+    Order,
+    StoredAudio,
+    WorkId,
+)
 
 
 class VideoStore(Protocol):
@@ -49,4 +57,35 @@ class AudioStore(Protocol):
 
         If there is too much to look at, each call looks at another part of it.
         """
+        ...
+
+
+class CheckpointStore(Protocol):
+    """Where encoded chunks wait for whoever has to go on after a crash.
+
+    Nothing depends on it but time. Every method raises `Outage`; a repeat is safe.
+    """
+
+    async def keep(
+        self, conversion_id: ConversionId, work: WorkId, number: int, chunk: Path
+    ) -> None:
+        """Keep a chunk of a conversion; nothing if the same one is kept already.
+
+        Raises `StorageFull` if there is no room.
+        """
+        ...
+
+    async def fetch(self, conversion_id: ConversionId, work: WorkId, directory: Path) -> int:
+        """Put what is kept of this very work where the engine looks for it; tell how many.
+
+        What is damaged is left out. Raises `StorageFull` if the directory's disk is full.
+        """
+        ...
+
+    async def remove(self, conversion_id: ConversionId) -> None:
+        """Delete all that is kept of a conversion."""
+        ...
+
+    async def sweep(self, older_than_seconds: float) -> int:
+        """Delete what was kept longer ago, by the store's clock; tell how many."""
         ...
