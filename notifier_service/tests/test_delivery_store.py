@@ -15,7 +15,7 @@ from pymongo import AsyncMongoClient
 
 from notifier_service import wire
 from notifier_service.adapters.mongo_deliveries import MongoDeliveryStore
-from notifier_service.domain import Deleted, Delivery, Position, State
+from notifier_service.domain import BY_MAIL, Channel, Deleted, Delivery, Position, State
 from notifier_service.ports import DeliveryStore
 from tonearm.events.v1 import events_pb2
 from tonearm_chassis.clock import Clock, SystemClock
@@ -59,8 +59,8 @@ async def subject(request: pytest.FixtureRequest) -> AsyncIterator[Subject]:
         return
     client = connect(request.getfixturevalue("mongodb_uri"))
     try:
-        deliveries = database(client, "notifier")[f"deliveries-{uuid.uuid4().hex}"]
-        store, outbox = MongoDeliveryStore(deliveries), MongoOutbox(deliveries)
+        notifier = database(client, f"notifier-{uuid.uuid4().hex}")
+        store, outbox = MongoDeliveryStore(notifier), MongoOutbox(notifier["deliveries"])
         await store.prepare()
         await outbox.prepare()
         yield Subject(store, outbox, SystemClock())
@@ -69,8 +69,12 @@ async def subject(request: pytest.FixtureRequest) -> AsyncIterator[Subject]:
         gc.collect()
 
 
+def key_of(number: int = 1) -> str:
+    return BY_MAIL.key(a_notice(number).conversion_id)
+
+
 async def claimed(subject: Subject, lease_seconds: float = LONG) -> Delivery:
-    delivery = await subject.store.claim(lease_seconds)
+    delivery = await subject.store.claim(Channel.MAIL, lease_seconds)
     assert delivery is not None
     return delivery
 
@@ -98,19 +102,19 @@ async def test_recording_a_notice_twice_keeps_the_first(subject: Subject) -> Non
 async def test_recording_a_notice_many_times_at_once_makes_one_delivery(subject: Subject) -> None:
     await asyncio.gather(*(subject.store.record(a_notice()) for _ in range(10)))
 
-    assert (await claimed(subject)).key == a_notice().key
-    assert await subject.store.claim(LONG) is None
+    assert (await claimed(subject)).key == key_of()
+    assert await subject.store.claim(Channel.MAIL, LONG) is None
 
 
 async def test_nothing_is_claimed_when_nothing_is_recorded(subject: Subject) -> None:
-    assert await subject.store.claim(LONG) is None
+    assert await subject.store.claim(Channel.MAIL, LONG) is None
 
 
 async def test_every_claim_of_several_at_once_gets_another_delivery(subject: Subject) -> None:
     for number in range(5):
         await subject.store.record(a_notice(number))
 
-    claims = await asyncio.gather(*(subject.store.claim(LONG) for _ in range(8)))
+    claims = await asyncio.gather(*(subject.store.claim(Channel.MAIL, LONG) for _ in range(8)))
 
     keys = [claim.key for claim in claims if claim]
     assert len(keys) == len(set(keys)) == 5
@@ -120,9 +124,9 @@ async def test_a_leased_delivery_comes_again_only_when_its_lease_is_over(subject
     await subject.store.record(a_notice())
     first = await claimed(subject, SHORT)
 
-    during = await subject.store.claim(SHORT)
+    during = await subject.store.claim(Channel.MAIL, SHORT)
     await subject.clock.sleep(2 * SHORT)
-    after = await subject.store.claim(SHORT)
+    after = await subject.store.claim(Channel.MAIL, SHORT)
 
     assert during is None
     assert after is not None
@@ -149,7 +153,7 @@ async def test_a_postponed_delivery_is_due_again_after_its_pause(subject: Subjec
 
     assert await subject.store.postpone(delivery, "$busy", SHORT)
 
-    assert await subject.store.claim(LONG) is None
+    assert await subject.store.claim(Channel.MAIL, LONG) is None
     await subject.clock.sleep(2 * SHORT)
     again = await claimed(subject)
     assert (again.attempts, again.last_error) == (2, "$busy")
@@ -162,7 +166,7 @@ async def test_the_delivery_that_is_due_the_longest_comes_first(subject: Subject
 
     first = await claimed(subject)
 
-    assert first.key == a_notice(2).key
+    assert first.key == key_of(2)
 
 
 async def test_settling_records_the_outcome_and_promises_to_tell_it(subject: Subject) -> None:
@@ -185,7 +189,7 @@ async def test_a_settled_delivery_is_never_claimed_nor_changed_again(subject: Su
     await subject.store.settle(delivery.abandoned(subject.clock.now(), "no such user"))
     await subject.clock.sleep(2 * SHORT)
 
-    again = await subject.store.claim(LONG)
+    again = await subject.store.claim(Channel.MAIL, LONG)
     settled = await subject.store.settle(delivery.delivered(subject.clock.now()))
 
     assert again is None
@@ -221,7 +225,7 @@ async def test_the_list_shows_only_the_owners_own_newest_first(subject: Subject)
 
     shown = await subject.store.newest(OWNER, "", None, 10)
 
-    assert [each.key for each in shown] == [a_notice(number).key for number in (3, 2, 1)]
+    assert [each.key for each in shown] == [key_of(number) for number in (3, 2, 1)]
 
 
 async def test_the_list_can_be_narrowed_to_one_conversion(subject: Subject) -> None:
@@ -230,7 +234,7 @@ async def test_the_list_can_be_narrowed_to_one_conversion(subject: Subject) -> N
 
     shown = await subject.store.newest(OWNER, a_notice(2).conversion_id, None, 10)
 
-    assert [each.key for each in shown] == [a_notice(2).key]
+    assert [each.key for each in shown] == [key_of(2)]
 
 
 async def test_pages_that_follow_one_another_miss_and_repeat_nothing(subject: Subject) -> None:
@@ -243,7 +247,7 @@ async def test_pages_that_follow_one_another_miss_and_repeat_nothing(subject: Su
         seen += page
         after = Position(page[-1].requested_at, page[-1].key)
 
-    assert sorted(each.key for each in seen) == [a_notice(number).key for number in range(7)]
+    assert sorted(each.key for each in seen) == [key_of(number) for number in range(7)]
 
 
 async def test_what_is_to_be_passed_over_is_not_claimed(subject: Subject) -> None:
@@ -251,11 +255,11 @@ async def test_what_is_to_be_passed_over_is_not_claimed(subject: Subject) -> Non
         await subject.store.record(a_notice(number))
         await subject.clock.sleep(0.01)
 
-    first = await subject.store.claim(LONG, {a_notice(1).key})
-    second = await subject.store.claim(LONG, {a_notice(1).key, a_notice(2).key})
+    first = await subject.store.claim(Channel.MAIL, LONG, {key_of(1)})
+    second = await subject.store.claim(Channel.MAIL, LONG, {key_of(1), key_of(2)})
 
     assert first is not None
-    assert first.key == a_notice(2).key
+    assert first.key == key_of(2)
     assert second is None
 
 
@@ -266,7 +270,7 @@ async def test_a_renewed_lease_begins_anew(subject: Subject) -> None:
     assert await subject.store.renew(delivery, LONG)
 
     await subject.clock.sleep(2 * SHORT)
-    assert await subject.store.claim(LONG) is None
+    assert await subject.store.claim(Channel.MAIL, LONG) is None
     assert await subject.store.settle(delivery.delivered(subject.clock.now()))
 
 
@@ -300,7 +304,7 @@ async def test_a_settled_delivery_that_is_asked_for_again_is_due_at_once(
     await subject.store.settle(settled)
     await subject.clock.sleep(0.01)
 
-    asked = await subject.store.redeliver(OWNER, delivery.key)
+    asked = await subject.store.redeliver(OWNER, delivery.notice.conversion_id, BY_MAIL)
 
     assert asked is not None
     assert asked == replace(
@@ -319,7 +323,7 @@ async def test_asking_again_for_what_is_pending_ends_its_pause_and_nothing_else(
     delivery = await claimed(subject)
     await subject.store.postpone(delivery, "busy", LONG)
 
-    asked = await subject.store.redeliver(OWNER, delivery.key)
+    asked = await subject.store.redeliver(OWNER, delivery.notice.conversion_id, BY_MAIL)
 
     assert asked == replace(delivery, last_error="busy")
     assert (await claimed(subject)).attempts == 2
@@ -331,9 +335,9 @@ async def test_asking_again_for_what_is_under_way_makes_no_second_attempt(
     await subject.store.record(a_notice())
     delivery = await claimed(subject)
 
-    await subject.store.redeliver(OWNER, delivery.key)
+    await subject.store.redeliver(OWNER, delivery.notice.conversion_id, BY_MAIL)
 
-    assert await subject.store.claim(LONG) is None
+    assert await subject.store.claim(Channel.MAIL, LONG) is None
     assert await subject.store.settle(delivery.delivered(subject.clock.now()))
 
 
@@ -343,7 +347,7 @@ async def test_whoever_claimed_before_it_was_asked_for_again_can_change_nothing(
     await subject.store.record(a_notice())
     earlier = await claimed(subject)
     await subject.store.settle(earlier.delivered(subject.clock.now()))
-    await subject.store.redeliver(OWNER, earlier.key)
+    await subject.store.redeliver(OWNER, earlier.notice.conversion_id, BY_MAIL)
 
     results = [
         await subject.store.settle(earlier.delivered(subject.clock.now())),
@@ -352,14 +356,14 @@ async def test_whoever_claimed_before_it_was_asked_for_again_can_change_nothing(
     ]
 
     assert results == [False, False, False]
-    assert await subject.store.claim(LONG) is not None
+    assert await subject.store.claim(Channel.MAIL, LONG) is not None
 
 
 async def test_only_the_owner_can_ask_again(subject: Subject) -> None:
     await subject.store.record(a_notice())
 
-    strangers = await subject.store.redeliver(STRANGER, a_notice().key)
-    nobodys = await subject.store.redeliver(OWNER, a_notice(2).key)
+    strangers = await subject.store.redeliver(STRANGER, a_notice().conversion_id, BY_MAIL)
+    nobodys = await subject.store.redeliver(OWNER, a_notice(2).conversion_id, BY_MAIL)
 
     assert strangers is None
     assert nobodys is None
@@ -386,9 +390,9 @@ async def test_a_forgotten_conversion_stays_forgotten_and_is_confirmed(
     confirmed = entry.envelope.open(events_pb2.DeletionConfirmed)
     assert (confirmed.conversion_id, confirmed.party) == (conversion_id, events_pb2.PARTY_NOTIFIER)
     assert (entry.topic, entry.envelope.key) == ("tonearm.conversion-events.v1", conversion_id)
-    assert await subject.store.claim(LONG) is None
+    assert await subject.store.claim(Channel.MAIL, LONG) is None
     assert await subject.store.newest(OWNER, "", None, 10) == []
-    assert await subject.store.redeliver(OWNER, a_notice().key) is None
+    assert await subject.store.redeliver(OWNER, a_notice().conversion_id, BY_MAIL) is None
     with pytest.raises(Deleted):
         await subject.store.record(a_notice())
     if delivery is not None:
@@ -419,7 +423,7 @@ async def test_forgetting_and_recording_many_times_at_once_ends_forgotten(
 
     with pytest.raises(Deleted):
         await subject.store.record(a_notice())
-    assert await subject.store.claim(LONG) is None
+    assert await subject.store.claim(Channel.MAIL, LONG) is None
 
 
 async def test_tombstones_are_swept_when_they_are_old_and_were_told_of(subject: Subject) -> None:
@@ -436,7 +440,7 @@ async def test_tombstones_are_swept_when_they_are_old_and_were_told_of(subject: 
     assert (young, old) == (0, 1)
     with pytest.raises(Deleted):
         await subject.store.record(a_notice(int(untold.envelope.key, 16)))
-    assert (await claimed(subject)).key == a_notice(3).key
+    assert (await claimed(subject)).key == key_of(3)
 
 
 async def test_a_tombstone_is_young_again_when_it_is_asked_for_again(subject: Subject) -> None:
@@ -451,13 +455,13 @@ async def test_a_tombstone_is_young_again_when_it_is_asked_for_again(subject: Su
 
 async def test_nothing_personal_stays_of_a_forgotten_conversion(mongodb_uri: str) -> None:
     client = connect(mongodb_uri)
-    deliveries = database(client, "notifier")[f"deliveries-{uuid.uuid4().hex}"]
-    store = MongoDeliveryStore(deliveries)
+    notifier = database(client, f"notifier-{uuid.uuid4().hex}")
+    deliveries, store = notifier["deliveries"], MongoDeliveryStore(notifier)
 
     try:
         await store.record(a_notice())
         await store.forget(a_notice().conversion_id)
-        document = await deliveries.find_one({"_id": a_notice().key})
+        document = await deliveries.find_one({"_id": key_of()})
     finally:
         await client.close()
 
@@ -471,19 +475,19 @@ async def test_documents_of_the_first_version_are_claimed_settled_and_asked_for_
     mongodb_uri: str,
 ) -> None:
     client = connect(mongodb_uri)
-    deliveries = database(client, "notifier")[f"deliveries-{uuid.uuid4().hex}"]
-    store = MongoDeliveryStore(deliveries)
+    notifier = database(client, f"notifier-{uuid.uuid4().hex}")
+    deliveries, store = notifier["deliveries"], MongoDeliveryStore(notifier)
 
     try:
         await store.record(a_notice())
         await deliveries.update_one(
-            {"_id": a_notice().key},
+            {"_id": key_of()},
             {"$set": {"attempts": 3}, "$unset": {"fence": 1, "asked_at": 1, "tries_before": 1}},
         )
-        delivery = await store.claim(LONG)
+        delivery = await store.claim(Channel.MAIL, LONG)
         assert delivery is not None
         settled = await store.settle(delivery.delivered(delivery.requested_at))
-        again = await store.redeliver(OWNER, delivery.key)
+        again = await store.redeliver(OWNER, delivery.notice.conversion_id, BY_MAIL)
     finally:
         await client.close()
 
@@ -497,17 +501,17 @@ async def test_a_store_that_is_away_is_an_outage() -> None:
     client = AsyncMongoClient[Document](
         "mongodb://127.0.0.1:9/?directConnection=true", serverSelectionTimeoutMS=50
     )
-    store = MongoDeliveryStore(database(client, "notifier")["deliveries"])
+    store = MongoDeliveryStore(database(client, "notifier"))
 
     try:
         with pytest.raises(Outage):
             await store.record(a_notice())
         with pytest.raises(Outage):
-            await store.claim(LONG)
+            await store.claim(Channel.MAIL, LONG)
         with pytest.raises(Outage):
             await store.renew(Delivery.requested(a_notice(), SystemClock().now()), LONG)
         with pytest.raises(Outage):
-            await store.redeliver(OWNER, a_notice().key)
+            await store.redeliver(OWNER, a_notice().conversion_id, BY_MAIL)
         with pytest.raises(Outage):
             await store.forget(a_notice().conversion_id)
         with pytest.raises(Outage):
@@ -518,12 +522,12 @@ async def test_a_store_that_is_away_is_an_outage() -> None:
 
 async def test_leases_pass_by_the_servers_clock_and_not_by_ours(mongodb_uri: str) -> None:
     client = connect(mongodb_uri)
-    deliveries = database(client, "notifier")[f"deliveries-{uuid.uuid4().hex}"]
-    store = MongoDeliveryStore(deliveries)
+    notifier = database(client, f"notifier-{uuid.uuid4().hex}")
+    deliveries, store = notifier["deliveries"], MongoDeliveryStore(notifier)
 
     try:
         delivery = await store.record(a_notice())
-        await store.claim(LONG)
+        await store.claim(Channel.MAIL, LONG)
         document = await deliveries.find_one({"_id": delivery.key})
     finally:
         await client.close()

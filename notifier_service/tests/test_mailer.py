@@ -15,7 +15,7 @@ from notifier_fakes import FakeMailer
 from notifier_smtp import USER, Mailbox, smtp_server, tls_contexts
 
 from notifier_service.adapters.smtp_mailer import SMTPAccess, SMTPMailer
-from notifier_service.domain import MailDeferred, MailRefused
+from notifier_service.domain import NoticeDeferred, NoticeRefused
 from notifier_service.letter import Letter
 from notifier_service.ports import Mailer
 from tonearm_chassis.errors import Outage
@@ -122,14 +122,14 @@ async def test_a_repeat_arrives_with_the_same_message_id(subject: Subject) -> No
 async def test_a_recipient_that_does_not_exist_is_a_refusal(subject: Subject) -> None:
     subject.recipient.refuse()
 
-    with pytest.raises(MailRefused, match="550"):
+    with pytest.raises(NoticeRefused, match="550"):
         await subject.mailer.send(LETTER)
 
 
 async def test_a_recipient_that_is_busy_is_a_deferral(subject: Subject) -> None:
     subject.recipient.defer()
 
-    with pytest.raises(MailDeferred, match="450"):
+    with pytest.raises(NoticeDeferred, match="450"):
         await subject.mailer.send(LETTER)
 
 
@@ -142,7 +142,7 @@ async def test_a_server_that_does_not_answer_is_an_outage(subject: Subject) -> N
 
 @pytest.mark.parametrize("address", ["", "ada", "ada@example.org\r\nBcc: eve@example.org", "a@b c"])
 async def test_what_is_no_address_is_a_refusal(subject: Subject, address: str) -> None:
-    with pytest.raises(MailRefused):
+    with pytest.raises(NoticeRefused):
         await subject.mailer.send(replace(LETTER, recipient=address))
 
     assert subject.recipient.received() == []
@@ -183,14 +183,14 @@ async def test_a_mail_that_is_refused_after_it_was_read_is_a_refusal(
 ) -> None:
     mailbox.reply_to_mail = reply
 
-    with pytest.raises(MailRefused, match=reply[:3]):
+    with pytest.raises(NoticeRefused, match=reply[:3]):
         await plain(mailbox).send(LETTER)
 
 
 async def test_a_refusal_by_policy_is_only_a_deferral(mailbox: Mailbox) -> None:
     mailbox.reply_to_recipient = "554 5.7.1 relay access denied"
 
-    with pytest.raises(MailDeferred, match="relay access denied"):
+    with pytest.raises(NoticeDeferred, match="relay access denied"):
         await plain(mailbox).send(LETTER)
 
 
@@ -254,7 +254,7 @@ async def test_a_wrong_password_is_a_deferral_because_the_operator_can_mend_it(
     async with smtp_server(starttls=server, login=True) as mailbox:
         access = SMTPAccess(mailbox.address, username=USER[0], password="wrong", tls=client)
         # Not the server's own words: owners read them, and they are about the operator's account.
-        with pytest.raises(MailDeferred, match=r"^the mail server does not take mail from this"):
+        with pytest.raises(NoticeDeferred, match=r"^the mail server does not take mail from this"):
             await SMTPMailer(access).send(LETTER)
 
     assert mailbox.mails == []
@@ -271,7 +271,7 @@ async def test_a_server_that_nobody_vouches_for_gets_no_mail(tmp_path: Path) -> 
 
 
 async def test_a_server_without_starttls_gets_no_mail_in_clear(mailbox: Mailbox) -> None:
-    with pytest.raises((MailDeferred, Outage)):
+    with pytest.raises((NoticeDeferred, Outage)):
         await SMTPMailer(SMTPAccess(mailbox.address, security="starttls")).send(LETTER)
 
     assert mailbox.mails == []
@@ -283,7 +283,7 @@ async def test_no_address_gets_into_the_log(
     caplog.set_level(logging.DEBUG, logger="notifier_service")
     mailbox.reply_to_recipient = "550 5.1.1 <ada@example.org>: no such user"
 
-    with pytest.raises(MailRefused):
+    with pytest.raises(NoticeRefused):
         await plain(mailbox).send(LETTER)
 
     logged = caplog.text + capsys.readouterr().out

@@ -8,10 +8,27 @@ from typing import Any
 
 import grpc
 import pytest
-from notifier_fakes import OWNER, STRANGER, InMemoryDeliveryStore, a_notice
+from notifier_fakes import (
+    OWNER,
+    STRANGER,
+    InMemoryDeliveryStore,
+    InMemoryWebhookStore,
+    a_notice,
+)
 
 from notifier_service import rpc
-from notifier_service.use_cases import ListDeliveries, RedeliverNotice
+from notifier_service.domain import Channel
+from notifier_service.use_cases.notices import RedeliverNotice
+from notifier_service.use_cases.records import ListDeliveries
+from notifier_service.use_cases.webhooks import (
+    CreateWebhook,
+    DeleteWebhook,
+    EnableWebhook,
+    GetWebhook,
+    ListWebhooks,
+    RotateSecret,
+    Terms,
+)
 from tonearm.notifier.v1 import notifier_pb2, notifier_pb2_grpc
 from tonearm_chassis.server import Binding
 from tonearm_chassis.status import reason_of
@@ -60,8 +77,18 @@ async def service() -> AsyncIterator[Service]:
     store = InMemoryDeliveryStore(clock)
     issuer = TokenIssuer()
     woken: list[str] = []
-    redeliver = RedeliverNotice(store, wake_sender=lambda: woken.append("sender"))
-    servicer = rpc.NotifierServicer(issuer.verifier(), ListDeliveries(store), redeliver)
+    webhooks = InMemoryWebhookStore()
+    verbs = rpc.Verbs(
+        list_deliveries=ListDeliveries(store),
+        redeliver_notice=RedeliverNotice(store, wake_senders=lambda: woken.append("sender")),
+        create_webhook=CreateWebhook(webhooks, Terms(at_most=2), clock),
+        get_webhook=GetWebhook(webhooks),
+        list_webhooks=ListWebhooks(webhooks),
+        delete_webhook=DeleteWebhook(webhooks, store),
+        enable_webhook=EnableWebhook(webhooks),
+        rotate_secret=RotateSecret(webhooks, clock),
+    )
+    servicer = rpc.NotifierServicer(issuer.verifier(), verbs)
     binding = Binding(
         rpc.NAME,
         lambda server: notifier_pb2_grpc.add_NotifierServiceServicer_to_server(servicer, server),
@@ -76,7 +103,10 @@ async def test_an_owner_sees_where_each_delivery_stands(service: Service) -> Non
     for number in (1, 2, 3):
         await service.store.record(a_notice(number))
         service.clock.advance(1)
-    delivered, abandoned = await service.store.claim(60), await service.store.claim(60)
+    delivered, abandoned = (
+        await service.store.claim(Channel.MAIL, 60),
+        await service.store.claim(Channel.MAIL, 60),
+    )
     assert delivered
     assert abandoned
     await service.store.settle(delivered.delivered(service.clock.now()))
@@ -165,7 +195,7 @@ async def test_arguments_that_make_no_sense_are_refused_by_name(service: Service
 @pytest.mark.parametrize("channel", [0, notifier_pb2.Delivery.MAIL])
 async def test_an_owner_has_a_notice_sent_again(service: Service, channel: int) -> None:
     await service.store.record(a_notice())
-    delivery = await service.store.claim(60)
+    delivery = await service.store.claim(Channel.MAIL, 60)
     assert delivery
     await service.store.settle(delivery.abandoned(service.clock.now(), "550 no such user"))
 
@@ -178,14 +208,14 @@ async def test_an_owner_has_a_notice_sent_again(service: Service, channel: int) 
     assert (shown.attempts, shown.last_error) == (1, "")
     assert not shown.HasField("deliver_time")
     assert service.woken == ["sender"]
-    assert await service.store.claim(60) is not None
+    assert await service.store.claim(Channel.MAIL, 60) is not None
 
 
 async def test_a_delivered_notice_that_is_sent_again_shows_no_time_of_delivery(
     service: Service,
 ) -> None:
     await service.store.record(a_notice())
-    delivery = await service.store.claim(60)
+    delivery = await service.store.claim(Channel.MAIL, 60)
     assert delivery
     await service.store.settle(delivery.delivered(service.clock.now()))
     mine = service.issuer.metadata(OWNER)

@@ -11,10 +11,19 @@ from datetime import timedelta
 from itertools import pairwise
 
 import pytest
-from notifier_fakes import OWNER, STRANGER, FakeMailer, InMemoryDeliveryStore, a_notice
+from notifier_fakes import (
+    OWNER,
+    STRANGER,
+    FakeMailer,
+    InMemoryDeliveryStore,
+    InMemoryWebhookStore,
+    a_notice,
+)
 
 from notifier_service.domain import (
+    BY_MAIL,
     Attempt,
+    Channel,
     Delivery,
     InvalidPageSize,
     InvalidPageToken,
@@ -24,15 +33,15 @@ from notifier_service.domain import (
     UnknownDelivery,
 )
 from notifier_service.letter import Letterhead
-from notifier_service.use_cases import (
+from notifier_service.use_cases.mail import MailMessenger
+from notifier_service.use_cases.notices import (
     ForgetConversion,
-    Lease,
-    ListDeliveries,
     RedeliverNotice,
     RequestNotice,
-    SendDelivery,
     SweepTombstones,
 )
+from notifier_service.use_cases.records import ListDeliveries
+from notifier_service.use_cases.send import Lease, SendDelivery
 from tonearm.events.v1 import events_pb2
 from tonearm_chassis.errors import Outage
 from tonearm_chassis.testing.clock import FakeClock
@@ -52,26 +61,28 @@ class Notifier:
         self.woken: list[str] = []
         self.request = RequestNotice(
             self.store,
-            wake_sender=lambda: self.woken.append("sender"),
+            InMemoryWebhookStore(),
+            wake_senders=lambda: self.woken.append("sender"),
             wake_relay=lambda: self.woken.append("relay"),
         )
         self.send = SendDelivery(
             self.store,
-            self.mailer,
+            MailMessenger(
+                self.mailer, Letterhead("tonearm@mail.example", "https://tonearm.example")
+            ),
             lease=Lease(self.store, self.clock, LEASE_SECONDS),
-            letterhead=Letterhead("tonearm@mail.example", "https://tonearm.example"),
             patience=Patience(timedelta(hours=72)),
             clock=self.clock,
         )
         self.forget = ForgetConversion(self.store, wake_relay=lambda: self.woken.append("relay"))
         self.sweep = SweepTombstones(self.store, keep=timedelta(days=14))
         self.redeliver = RedeliverNotice(
-            self.store, wake_sender=lambda: self.woken.append("sender")
+            self.store, wake_senders=lambda: self.woken.append("sender")
         )
         self.list = ListDeliveries(self.store)
 
     async def claim(self) -> Delivery:
-        delivery = await self.store.claim(LEASE_SECONDS)
+        delivery = await self.store.claim(Channel.MAIL, LEASE_SECONDS)
         assert delivery is not None
         return delivery
 
@@ -145,7 +156,7 @@ async def test_a_repeat_before_the_mail_is_sent_makes_no_second_mail(notifier: N
 
     await notifier.attempt()
 
-    assert await notifier.store.claim(LEASE_SECONDS) is None
+    assert await notifier.store.claim(Channel.MAIL, LEASE_SECONDS) is None
     assert len(notifier.mailer.sent) == 1
 
 
@@ -160,7 +171,7 @@ async def test_a_repeat_after_the_mail_is_sent_only_tells_the_gateway_again(
     await notifier.request(a_notice())
 
     assert await notifier.told() == [True]
-    assert await notifier.store.claim(LEASE_SECONDS) is None
+    assert await notifier.store.claim(Channel.MAIL, LEASE_SECONDS) is None
     assert len(notifier.mailer.sent) == 1
     assert notifier.woken == ["sender", "relay"]
 
@@ -240,7 +251,7 @@ async def test_a_mail_that_takes_long_keeps_its_lease(notifier: Notifier) -> Non
     await notifier.request(a_notice())
     async with notifier.under_way() as attempt:
         await notifier.let_pass(5 * LEASE_SECONDS)
-        rival = await notifier.store.claim(LEASE_SECONDS)
+        rival = await notifier.store.claim(Channel.MAIL, LEASE_SECONDS)
         notifier.mailer.gate.set()
 
         assert rival is None
@@ -311,7 +322,7 @@ async def test_deleting_is_confirmed_each_time_whether_anything_was_kept_or_not(
 
     assert await notifier.confirmed() == [a_notice().conversion_id]
     assert notifier.woken == ["relay", "relay"]
-    assert await notifier.store.claim(LEASE_SECONDS) is None
+    assert await notifier.store.claim(Channel.MAIL, LEASE_SECONDS) is None
 
 
 async def test_a_late_request_for_a_deleted_conversion_only_confirms_again(
@@ -323,7 +334,7 @@ async def test_a_late_request_for_a_deleted_conversion_only_confirms_again(
 
     await notifier.request(a_notice())
 
-    assert await notifier.store.claim(LEASE_SECONDS) is None
+    assert await notifier.store.claim(Channel.MAIL, LEASE_SECONDS) is None
     assert (await notifier.list(OWNER, "", 0, "")).deliveries == ()
     assert await notifier.confirmed() == [a_notice().conversion_id]
     assert notifier.woken == ["relay"]
@@ -342,7 +353,7 @@ async def test_tombstones_are_swept_after_two_weeks_but_never_untold(notifier: N
     await notifier.sweep()
 
     assert early == 2
-    assert list(notifier.store.forgotten) == [a_notice(2).key]
+    assert list(notifier.store.forgotten) == [BY_MAIL.key(a_notice(2).conversion_id)]
 
 
 @pytest.mark.parametrize("ending", ["delivered", "refused", "given up"])
@@ -390,7 +401,7 @@ async def test_asking_twice_before_it_was_sent_makes_one_mail(notifier: Notifier
     await notifier.attempt()
 
     assert first == second
-    assert await notifier.store.claim(LEASE_SECONDS) is None
+    assert await notifier.store.claim(Channel.MAIL, LEASE_SECONDS) is None
     assert len(notifier.mailer.sent) == 2
 
 
@@ -457,7 +468,7 @@ async def test_a_mail_that_nobody_takes_is_tried_to_the_end_of_three_days_and_th
     await notifier.request(a_notice())
 
     tried: list[float] = []
-    while (delivery := await notifier.store.claim(LEASE_SECONDS)) is None or (
+    while (delivery := await notifier.store.claim(Channel.MAIL, LEASE_SECONDS)) is None or (
         await notifier.send(delivery) is Attempt.POSTPONED
     ):
         if delivery:
@@ -489,7 +500,7 @@ async def test_a_deferred_mail_comes_again_after_a_pause(notifier: Notifier) -> 
 
     assert await notifier.attempt() is Attempt.POSTPONED
 
-    assert await notifier.store.claim(LEASE_SECONDS) is None
+    assert await notifier.store.claim(Channel.MAIL, LEASE_SECONDS) is None
     assert (await notifier.stored(a_notice())).last_error == "the mail server answered 450 busy"
     assert await notifier.told() == []
     notifier.mailer.recover()

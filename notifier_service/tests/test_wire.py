@@ -9,7 +9,7 @@ from notifier_fakes import a_notice
 
 from notifier_service import wire
 from notifier_service.domain import Delivery, Outcome, State
-from notifier_service.use_cases import Page
+from notifier_service.use_cases.records import Page
 from tonearm.events.v1 import events_pb2
 from tonearm.notifier.v1 import notifier_pb2
 from tonearm_chassis.envelope import Envelope, MalformedEvent

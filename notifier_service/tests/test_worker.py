@@ -10,20 +10,20 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from notifier_fakes import FakeMailer, InMemoryDeliveryStore, a_notice
+from notifier_fakes import FakeMailer, InMemoryDeliveryStore, InMemoryWebhookStore, a_notice
 
 from notifier_service import wire
 from notifier_service.adapters.smtp_mailer import SMTPAccess, SMTPMailer
-from notifier_service.domain import Delivery, Patience, State
+from notifier_service.domain import Channel, Delivery, Patience, State
 from notifier_service.letter import Letter, Letterhead
-from notifier_service.use_cases import (
+from notifier_service.use_cases.mail import MailMessenger
+from notifier_service.use_cases.notices import (
     ForgetConversion,
-    Lease,
     RequestNotice,
-    SendDelivery,
     SweepTombstones,
 )
-from notifier_service.worker import NotificationWorker, Sender, TombstoneSweeper
+from notifier_service.use_cases.send import Lease, SendDelivery
+from notifier_service.worker import Lane, NotificationWorker, Sender, TombstoneSweeper
 from tonearm.events.v1 import events_pb2
 from tonearm_chassis.clock import SystemClock
 from tonearm_chassis.envelope import Envelope, MalformedEvent
@@ -55,9 +55,11 @@ class UnrenewableStore(InMemoryDeliveryStore):
         super().__init__(SystemClock())
         self.claims = 0
 
-    async def claim(self, lease_seconds: float, but_not: Collection[str] = ()) -> Delivery | None:
+    async def claim(
+        self, channel: Channel, lease_seconds: float, but_not: Collection[str] = ()
+    ) -> Delivery | None:
         self.claims += 1
-        return await super().claim(lease_seconds, but_not)
+        return await super().claim(channel, lease_seconds, but_not)
 
     async def renew(self, claimed: Delivery, lease_seconds: float) -> bool:
         del claimed, lease_seconds
@@ -83,22 +85,25 @@ class Notifier:
         lease = Lease(self.store, clock, lease_seconds)
         send = SendDelivery(
             self.store,
-            self.mailer,
+            MailMessenger(
+                self.mailer, Letterhead("tonearm@mail.example", "https://tonearm.example")
+            ),
             lease=lease,
-            letterhead=Letterhead("tonearm@mail.example", "https://tonearm.example"),
             patience=patience,
             clock=clock,
         )
         self.sender = Sender(
             self.store,
             send,
+            Lane(Channel.MAIL, 2, poll_seconds),
             lease=lease,
-            at_once=2,
             on_settled=self.relay.wake,
-            poll_seconds=poll_seconds,
         )
         request = RequestNotice(
-            self.store, wake_sender=self.sender.wake, wake_relay=self.relay.wake
+            self.store,
+            InMemoryWebhookStore(),
+            wake_senders=self.sender.wake,
+            wake_relay=self.relay.wake,
         )
         forget = ForgetConversion(self.store, wake_relay=self.relay.wake)
         self.worker = NotificationWorker(request, forget)
@@ -206,8 +211,8 @@ async def test_one_mail_that_cannot_be_sent_keeps_back_no_other() -> None:
         await until(lambda: len(notifier.mailer.sent) == 2)
 
     stuck = await notifier.store.record(a_notice(1))
-    assert (stuck.attempts, stuck.last_error) == (1, "the mail could not be made")
-    assert await notifier.store.claim(60) is None  # its pause, as after every failure
+    assert (stuck.attempts, stuck.last_error) == (1, "the notice could not be made")
+    assert await notifier.store.claim(Channel.MAIL, 60) is None  # its pause, as after every failure
 
 
 async def test_what_is_under_way_here_is_never_claimed_again_even_without_a_lease() -> None:
@@ -275,7 +280,7 @@ async def test_poison_is_malformed_and_leaves_nothing(envelope: Envelope) -> Non
     with pytest.raises(MalformedEvent):
         await notifier.worker(envelope)
 
-    assert await notifier.store.claim(60) is None
+    assert await notifier.store.claim(Channel.MAIL, 60) is None
     assert await notifier.store.pending(10) == []
 
 
@@ -348,7 +353,7 @@ async def test_a_mail_that_outlasts_the_drain_is_cancelled_and_comes_again() -> 
 
     assert task.cancelled()
     assert notifier.mailer.sent == []
-    assert await notifier.store.claim(60) is not None
+    assert await notifier.store.claim(Channel.MAIL, 60) is not None
 
 
 async def test_an_outage_while_recording_reaches_the_consumer_which_tries_again() -> None:

@@ -3,30 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import timedelta
 
 import grpc
 import uvloop
 from pymongo import AsyncMongoClient
+from pymongo.asynchronous.database import AsyncDatabase
 
 from notifier_service import rpc, wire
 from notifier_service.adapters.auth_keys import AuthKeys
-from notifier_service.adapters.mongo_deliveries import MongoDeliveryStore
+from notifier_service.adapters.http_courier import HTTPCourier, Reach
+from notifier_service.adapters.mongo_deliveries import MAILS, MongoDeliveryStore
+from notifier_service.adapters.mongo_webhooks import MongoWebhookStore
+from notifier_service.adapters.public_network import resolve
 from notifier_service.adapters.smtp_mailer import SMTPAccess, SMTPMailer
-from notifier_service.domain import Patience
+from notifier_service.domain import Channel, Patience
 from notifier_service.letter import Letterhead
-from notifier_service.ports import DeliveryStore, Mailer
+from notifier_service.ports import Courier, DeliveryStore, Mailer, Messenger, WebhookStore
 from notifier_service.settings import Settings
-from notifier_service.use_cases import (
+from notifier_service.use_cases.hooks import WebhookMessenger
+from notifier_service.use_cases.mail import MailMessenger
+from notifier_service.use_cases.notices import (
     ForgetConversion,
-    Lease,
-    ListDeliveries,
     RedeliverNotice,
     RequestNotice,
-    SendDelivery,
     SweepTombstones,
 )
-from notifier_service.worker import NotificationWorker, Sender, TombstoneSweeper
+from notifier_service.use_cases.records import ListDeliveries
+from notifier_service.use_cases.send import Lease, SendDelivery
+from notifier_service.use_cases.webhooks import (
+    CreateWebhook,
+    DeleteWebhook,
+    EnableWebhook,
+    GetWebhook,
+    ListWebhooks,
+    RotateSecret,
+    Terms,
+)
+from notifier_service.worker import Lane, NotificationWorker, Sender, TombstoneSweeper
 from tonearm.notifier.v1 import notifier_pb2_grpc
 from tonearm_chassis import mongo
 from tonearm_chassis.clock import Clock, SystemClock
@@ -74,23 +89,27 @@ async def run(
 ) -> None:
     """Serve with these connections until told to stop."""
     database = mongo.database(client, "notifier")
-    clock, deliveries = StoreClock(database, SystemClock()), database["deliveries"]
-    failpoints = Failpoints(settings.failpoints_directory)
-    store = failpoints.around(MongoDeliveryStore(deliveries), "notifier.deliveries")
-    outbox = failpoints.around(MongoOutbox(deliveries), "notifier.outbox")
-    producer = failpoints.around(producer, "notifier.producer")
-    mailer = failpoints.around(SMTPMailer(smtp_access(settings)), "notifier.mailer")
-    relay = Relay(outbox, producer)
-    sender = sending(settings, clock, store, mailer, on_settled=relay.wake)
-    request_notice = RequestNotice(store, wake_sender=sender.wake, wake_relay=relay.wake)
+    clock = StoreClock(database, SystemClock())
+    outside = around(settings, database, clock, producer)
+    relay = Relay(outside.outbox, outside.producer)
+    senders = sending(settings, clock, outside, on_settled=relay.wake)
+
+    def wake_senders() -> None:
+        for sender in senders:
+            sender.wake()
+
+    store = outside.deliveries
+    request_notice = RequestNotice(
+        store, outside.webhooks, wake_senders=wake_senders, wake_relay=relay.wake
+    )
     forget_conversion = ForgetConversion(store, wake_relay=relay.wake)
     worker = NotificationWorker(request_notice, forget_conversion)
-    consumer = consuming(settings, worker, producer)
+    consumer = consuming(settings, worker, outside.producer)
     sweeper = TombstoneSweeper(
         SweepTombstones(store, keep=timedelta(days=settings.tombstone_days)),
         every_seconds=settings.sweep_seconds,
     )
-    preparation = Preparation(clock.measure, store.prepare, outbox.prepare)
+    preparation = Preparation(clock.measure, store.prepare, outside.outbox.prepare)
     tokens = TokenVerifier(
         AuthKeys(channel),
         issuer=settings.token_issuer,
@@ -98,36 +117,95 @@ async def run(
         clock=SystemClock(),
     )
     servicer = rpc.NotifierServicer(
-        tokens, ListDeliveries(store), RedeliverNotice(store, wake_sender=sender.wake)
+        tokens,
+        verbs(settings, clock, outside, RedeliverNotice(store, wake_senders=wake_senders)),
     )
     runner = ServiceRunner(settings, [binding(servicer)], rpc.TABLE)
+    # What gives notices up by the clock waits until it is measured.
+    sent = [Afterwards(preparation, sender.run) for sender in senders]
     await runner.run(
-        # What gives mails up by the clock waits until it is measured.
-        [preparation, clock, Afterwards(preparation, sender.run), consumer, relay, sweeper],
+        [preparation, clock, *sent, consumer, relay, sweeper],
         ready=[preparation.done, consumer.assigned],
     )
 
 
-def sending(
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """All that the use cases reach outside, failpoints and all."""
+
+    deliveries: DeliveryStore
+    webhooks: WebhookStore
+    outbox: MongoOutbox
+    producer: EventProducer
+    mailer: Mailer
+    courier: Courier
+
+
+def around(
     settings: Settings,
+    database: AsyncDatabase[mongo.Document],
     clock: Clock,
-    store: DeliveryStore,
-    mailer: Mailer,
-    *,
-    on_settled: Callable[[], None],
-) -> Sender:
-    """Put together what sends mail."""
-    lease = Lease(store, clock, settings.lease_seconds)
-    send = SendDelivery(
-        store,
-        mailer,
-        lease=lease,
-        letterhead=Letterhead(settings.mail_from, settings.public_url),
-        patience=Patience(timedelta(hours=settings.notify_give_up_hours)),
-        clock=clock,
+    producer: EventProducer,
+) -> Outside:
+    """Put together what is outside."""
+    points = Failpoints(settings.failpoints_directory).around
+    reach = Reach(
+        resolve,
+        insecure_hosts=settings.insecure_hosts(),
+        deadline_seconds=settings.webhook_timeout_seconds,
     )
-    return Sender(
-        store, send, lease=lease, at_once=settings.notify_mails_at_once, on_settled=on_settled
+    return Outside(
+        deliveries=points(MongoDeliveryStore(database), "notifier.deliveries"),
+        webhooks=points(MongoWebhookStore(database), "notifier.webhooks"),
+        outbox=points(MongoOutbox(database[MAILS]), "notifier.outbox"),
+        producer=points(producer, "notifier.producer"),
+        mailer=points(SMTPMailer(smtp_access(settings)), "notifier.mailer"),
+        courier=points(HTTPCourier(reach, clock), "notifier.courier"),
+    )
+
+
+def sending(
+    settings: Settings, clock: Clock, outside: Outside, *, on_settled: Callable[[], None]
+) -> list[Sender]:
+    """Put together what sends: one sender for each channel."""
+    store, lease = outside.deliveries, Lease(outside.deliveries, clock, settings.lease_seconds)
+    patience = Patience(timedelta(hours=settings.notify_give_up_hours))
+    letterhead = Letterhead(settings.mail_from, settings.public_url)
+    mail = MailMessenger(outside.mailer, letterhead)
+    hooks = WebhookMessenger(
+        outside.webhooks, outside.courier, write=wire.webhook_body, clock=clock
+    )
+    lanes: tuple[tuple[Lane, Messenger], ...] = (
+        (Lane(Channel.MAIL, settings.notify_mails_at_once), mail),
+        (Lane(Channel.WEBHOOK, settings.notify_webhooks_at_once), hooks),
+    )
+    return [
+        Sender(
+            store,
+            SendDelivery(store, messenger, lease=lease, patience=patience, clock=clock),
+            lane,
+            lease=lease,
+            on_settled=on_settled,
+        )
+        for lane, messenger in lanes
+    ]
+
+
+def verbs(
+    settings: Settings, clock: Clock, outside: Outside, redeliver_notice: RedeliverNotice
+) -> rpc.Verbs:
+    """Put together what callers can ask for."""
+    webhooks = outside.webhooks
+    terms = Terms(settings.webhooks_per_account, settings.insecure_hosts())
+    return rpc.Verbs(
+        list_deliveries=ListDeliveries(outside.deliveries),
+        redeliver_notice=redeliver_notice,
+        create_webhook=CreateWebhook(webhooks, terms, clock),
+        get_webhook=GetWebhook(webhooks),
+        list_webhooks=ListWebhooks(webhooks),
+        delete_webhook=DeleteWebhook(webhooks, outside.deliveries),
+        enable_webhook=EnableWebhook(webhooks),
+        rotate_secret=RotateSecret(webhooks, clock),
     )
 
 

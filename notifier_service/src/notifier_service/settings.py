@@ -31,6 +31,13 @@ def _public_url(text: str) -> str:
     return text.rstrip("/")
 
 
+def _hosts(text: str) -> str:
+    for host in text.split(","):
+        if host and (host != host.strip().lower() or "/" in host):
+            raise ValueError("must be host names or addresses in lower case: NAME,NAME")
+    return text
+
+
 class Settings(KafkaSettings):
     """The settings of the notifier."""
 
@@ -51,16 +58,29 @@ class Settings(KafkaSettings):
         description="where people reach Tonearm; links in mails begin with it"
     )
     notify_give_up_hours: float = Field(
-        72.0, gt=0, description="how long a mail is tried again before it is given up"
+        72.0, gt=0, description="how long a notice is tried again before it is given up"
     )
     notify_mails_at_once: int = Field(
         4, ge=1, le=64, description="how many mails are handed over at the same time"
+    )
+    notify_webhooks_at_once: int = Field(
+        16, ge=1, le=256, description="how many webhooks are told at the same time"
+    )
+    webhooks_per_account: int = Field(
+        5, ge=0, le=100, description="how many webhooks an account can have"
+    )
+    webhook_timeout_seconds: float = Field(
+        15.0, gt=0, le=60, description="how long one request to a webhook may take, all in all"
+    )
+    webhook_insecure_hosts: Annotated[str, AfterValidator(_hosts)] = Field(
+        "",
+        description="hosts that webhooks may reach without TLS and at private addresses: for tests",
     )
     lease_seconds: float = Field(
         15.0,
         gt=0,
         le=3600,
-        description="how long after the death of a notifier its mails are another's",
+        description="how long after the death of a notifier its notices are another's",
     )
     tombstone_days: float = Field(
         14.0, gt=0, description="how long the id of a deleted conversion is remembered"
@@ -71,6 +91,10 @@ class Settings(KafkaSettings):
     auth_address: Address = Field(description="the auth service's gRPC, for the keys of tokens")
     token_issuer: str = Field("tonearm", description="the `iss` of tokens")
     token_audience: str = Field("tonearm", description="the `aud` of tokens")
+
+    def insecure_hosts(self) -> frozenset[str]:
+        """List the hosts that need no TLS."""
+        return frozenset(host for host in self.webhook_insecure_hosts.split(",") if host)
 
     @field_validator("smtp_password")
     @classmethod

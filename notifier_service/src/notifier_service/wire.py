@@ -4,12 +4,25 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 
+from google.protobuf.json_format import MessageToJson
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from notifier_service.domain import Delivery, InvalidChannel, Notice, Outcome, State
-from notifier_service.use_cases import Page
+from notifier_service.domain import (
+    BY_MAIL,
+    Channel,
+    Delivery,
+    InvalidChannel,
+    Notice,
+    Outcome,
+    Route,
+    State,
+    Webhook,
+    WebhookState,
+)
+from notifier_service.use_cases.records import Page
+from notifier_service.use_cases.webhooks import WebhookPage
 from tonearm.events.v1 import events_pb2
 from tonearm.notifier.v1 import notifier_pb2
 from tonearm_chassis.envelope import Envelope, MalformedEvent
@@ -32,7 +45,16 @@ STATES = {
     State.DELIVERED: notifier_pb2.Delivery.DELIVERED,
     State.ABANDONED: notifier_pb2.Delivery.ABANDONED,
 }
-CHANNELS = {notifier_pb2.Delivery.CHANNEL_UNSPECIFIED, notifier_pb2.Delivery.MAIL}
+CHANNELS = {
+    Channel.MAIL: notifier_pb2.Delivery.MAIL,
+    Channel.WEBHOOK: notifier_pb2.Delivery.WEBHOOK,
+}
+WEBHOOK_STATES = {
+    WebhookState.ENABLED: notifier_pb2.Webhook.ENABLED,
+    WebhookState.DISABLED: notifier_pb2.Webhook.DISABLED,
+}
+# Standard Webhooks wants bodies below 20 kB. A character takes four bytes at most.
+LONGEST_TEXT = 1024
 
 
 def notice(envelope: Envelope) -> Notice:
@@ -48,6 +70,8 @@ def notice(envelope: Envelope) -> Notice:
         outcome=outcome,
         video_filename=request.video_filename,
         failure_message=request.failure_message,
+        failure_reason=request.failure_reason,
+        end_time=moment(request.end_time) if request.HasField("end_time") else None,
         traceparent=envelope.traceparent,
     )
 
@@ -60,11 +84,15 @@ def deleted(envelope: Envelope) -> str:
     return conversion_id
 
 
-def redelivered(request: notifier_pb2.RedeliverNoticeRequest) -> str:
-    """Read whose notice is to be sent again. Raises `InvalidChannel`."""
-    if request.channel not in CHANNELS:
-        raise InvalidChannel("channel must be MAIL")
-    return request.conversion_id
+def redelivered(request: notifier_pb2.RedeliverNoticeRequest) -> Route:
+    """Read which way the notice is to be sent again. Raises `InvalidChannel`."""
+    route = Route.to_webhook(request.webhook_id) if request.webhook_id else BY_MAIL
+    if request.channel not in {
+        notifier_pb2.Delivery.CHANNEL_UNSPECIFIED,
+        CHANNELS[route.channel],
+    }:
+        raise InvalidChannel("channel must be MAIL, or WEBHOOK with a webhook_id")
+    return route
 
 
 def confirmation(conversion_id: str, at: datetime) -> Envelope:
@@ -101,7 +129,8 @@ def delivery_message(delivery: Delivery) -> notifier_pb2.Delivery:
     """Write a delivery; `deliver_time` stays empty unless it was handed over."""
     message = notifier_pb2.Delivery(
         conversion_id=delivery.notice.conversion_id,
-        channel=notifier_pb2.Delivery.MAIL,
+        channel=CHANNELS[delivery.route.channel],
+        webhook_id=delivery.route.webhook_id,
         state=STATES[delivery.state],
         attempts=delivery.attempts,
         last_error=delivery.last_error,
@@ -112,8 +141,65 @@ def delivery_message(delivery: Delivery) -> notifier_pb2.Delivery:
     return message
 
 
+def webhook_body(delivery: Delivery) -> bytes:
+    """Write what an endpoint is sent: below 20 kB, and always the same for one delivery."""
+    notice = delivery.notice
+    ended = timestamp(notice.end_time or delivery.requested_at)
+    message = notifier_pb2.WebhookEvent(
+        type=f"conversion.{notice.outcome.value.lower()}",
+        timestamp=ended,
+        data=notifier_pb2.ConversionEnd(
+            conversion_id=notice.conversion_id,
+            state=notice.outcome.value,
+            end_time=ended,
+            error_reason=notice.failure_reason,
+            error_message=notice.failure_message[:LONGEST_TEXT],
+            video_filename=notice.video_filename[:LONGEST_TEXT],
+        ),
+    )
+    text = MessageToJson(
+        message,
+        preserving_proto_field_name=True,
+        always_print_fields_with_no_presence=True,
+        indent=None,
+        ensure_ascii=False,
+    )
+    return text.encode()
+
+
+def webhook_page_message(page: WebhookPage) -> notifier_pb2.ListWebhooksResponse:
+    """Write a page of webhooks."""
+    return notifier_pb2.ListWebhooksResponse(
+        webhooks=[webhook_message(webhook) for webhook in page.webhooks],
+        next_page_token=page.next_token,
+    )
+
+
+def webhook_message(webhook: Webhook) -> notifier_pb2.Webhook:
+    """Write a webhook without its secret."""
+    return notifier_pb2.Webhook(
+        id=webhook.id,
+        url=webhook.url,
+        state=WEBHOOK_STATES[webhook.state],
+        disable_reason=webhook.disable_reason,
+        create_time=timestamp(webhook.create_time),
+    )
+
+
+def secret_webhook_message(webhook: Webhook) -> notifier_pb2.Webhook:
+    """Write a webhook with the secret that is in force."""
+    message = webhook_message(webhook)
+    message.secret = webhook.secrets[0].text
+    return message
+
+
 def timestamp(moment: datetime) -> Timestamp:
     """Write a moment."""
     message = Timestamp()
     message.FromDatetime(moment)
     return message
+
+
+def moment(message: Timestamp) -> datetime:
+    """Read a moment."""
+    return message.ToDatetime(tzinfo=UTC)

@@ -5,20 +5,20 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
 
 import structlog
 
 from notifier_service import metrics, wire
-from notifier_service.domain import Attempt, Delivery
+from notifier_service.domain import Attempt, Channel, Delivery
 from notifier_service.ports import DeliveryStore
-from notifier_service.use_cases import (
+from notifier_service.use_cases.notices import (
     ForgetConversion,
-    Lease,
     RequestNotice,
-    SendDelivery,
     SweepTombstones,
 )
+from notifier_service.use_cases.send import Lease, SendDelivery
 from tonearm_chassis import tracing
 from tonearm_chassis.envelope import Envelope
 from tonearm_chassis.errors import Outage
@@ -39,7 +39,7 @@ class NotificationWorker:
         self._forget_conversion = forget_conversion
 
     async def __call__(self, envelope: Envelope) -> None:
-        """Record what the event asks for; a repeat makes no second mail.
+        """Record what the event asks for; a repeat makes no second notice.
 
         Raises `MalformedEvent` for a type that is not known here.
         """
@@ -68,29 +68,41 @@ class TombstoneSweeper:
                 await asyncio.wait_for(stopping.wait(), self._every_seconds)
 
 
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """A channel, how many of its deliveries may be under way at once, and how often to look."""
+
+    channel: Channel
+    at_once: int
+    poll_seconds: float = POLL_SECONDS
+
+
 class Sender:
-    """A `Background` that sends what is due: at once when woken, else every second."""
+    """A `Background` that sends what is due on one channel: when woken, else every second.
+
+    Each channel has a sender of its own, so that what is slow on one holds up no other.
+    """
 
     def __init__(
         self,
         store: DeliveryStore,
         send: SendDelivery,
+        lane: Lane,
         *,
         lease: Lease,
-        at_once: int,
         on_settled: Callable[[], None],
-        poll_seconds: float = POLL_SECONDS,
     ) -> None:
-        """Claim from `store` and have `at_once` mails under way at most.
+        """Claim the lane's from `store`.
 
         `on_settled` is called when there is something to tell the gateway.
         """
         self._store = store
         self._send = send
+        self._channel = lane.channel
         self._lease = lease
         self._on_settled = on_settled
-        self._poll_seconds = poll_seconds
-        self._free = asyncio.Semaphore(at_once)
+        self._poll_seconds = lane.poll_seconds
+        self._free = asyncio.Semaphore(lane.at_once)
         self._woken = asyncio.Event()
         # By key: what is under way here is never claimed again, even if its lease has run out
         # because the store was away. It is sent already, or will be.
@@ -101,7 +113,7 @@ class Sender:
         self._woken.set()
 
     async def run(self, stopping: asyncio.Event) -> None:
-        """Send until `stopping` is set, then finish the mails under way.
+        """Send until `stopping` is set, then finish what is under way.
 
         What is cancelled meanwhile is sent again when its lease is over.
         """
@@ -130,9 +142,9 @@ class Sender:
 
     async def _claim(self) -> Delivery | None:
         try:
-            return await self._store.claim(self._lease.seconds, self._running.keys())
+            return await self._store.claim(self._channel, self._lease.seconds, self._running.keys())
         except Outage as outage:
-            log.warning("sender_waits", cause=str(outage))
+            log.warning("sender_waits", channel=self._channel.value, cause=str(outage))
             return None
 
     async def _attempt(self, delivery: Delivery) -> None:
@@ -145,17 +157,17 @@ class Sender:
         with (
             tracing.span("send_delivery", carrier) as trace_id,
             structlog.contextvars.bound_contextvars(trace_id=trace_id, **context),
-            metrics.ATTEMPT_SECONDS.time(),
+            metrics.ATTEMPT_SECONDS.labels(self._channel.value).time(),
         ):
             (attempt,) = await asyncio.gather(self._send(delivery), return_exceptions=True)
             if isinstance(attempt, BaseException):
-                # One mail that cannot be sent must not keep back the others, nor come at once.
+                # One that cannot be sent must not keep back the others, nor come at once.
                 log.error("attempt_failed", exc_info=attempt)
-                metrics.ATTEMPTS.labels("failed").inc()
+                metrics.ATTEMPTS.labels(self._channel.value, "failed").inc()
                 await self._send.stumble(delivery)
                 return
             log.info("delivery_attempted", result=attempt.value)
-        metrics.ATTEMPTS.labels(attempt.value).inc()
+        metrics.ATTEMPTS.labels(self._channel.value, attempt.value).inc()
         if attempt in SETTLED:
             self._on_settled()
 

@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Collection, Sequence
-from dataclasses import replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from notifier_service import wire
 from notifier_service.domain import (
+    BY_MAIL,
+    AccountWebhooks,
+    Channel,
     Deleted,
     Delivery,
-    MailDeferred,
-    MailRefused,
     Notice,
+    NoticeDeferred,
+    NoticeRefused,
     Outcome,
     Position,
+    Route,
     State,
-    delivery_key,
 )
 from notifier_service.letter import Letter
+from notifier_service.ports import Reply
 from tonearm_chassis.clock import Clock
 from tonearm_chassis.envelope import Envelope
 from tonearm_chassis.errors import Outage
@@ -52,6 +56,8 @@ class InMemoryDeliveryStore:
         self._not_before: dict[str, datetime] = {}
         self._lease_until: dict[str, datetime] = {}
         self.forgotten: dict[str, datetime] = {}
+        self._hook_tombstones: dict[str, datetime] = {}
+        self._first_lists: dict[str, tuple[str, ...]] = {}
         self._entries: dict[str, OutboxEntry] = {}
         self.away = False
         self.forgetful = False
@@ -60,22 +66,33 @@ class InMemoryDeliveryStore:
     async def prepare(self) -> None:
         self._reach()
 
-    async def record(self, notice: Notice) -> Delivery:
+    async def record(self, notice: Notice, webhook_ids: Sequence[str] = ()) -> Delivery:
         self._reach()
-        now = self._clock.now()
-        if notice.key in self.forgotten:
-            raise Deleted(notice.key)
-        if notice.key not in self._deliveries:
-            self._deliveries[notice.key] = Delivery.requested(notice, now)
-            self._not_before[notice.key] = self._lease_until[notice.key] = now
-        return self._deliveries[notice.key]
+        new = Delivery.requested(notice, self._clock.now())
+        if new.key in self.forgotten:
+            raise Deleted(new.key)
+        if new.key not in self._deliveries:
+            self._first_lists[new.key] = tuple(webhook_ids)
+            self._add(replace(new, unrecorded=tuple(webhook_ids)))
+        return self._deliveries[new.key]
+
+    async def branch(self, delivery: Delivery) -> None:
+        self._reach()
+        for webhook_id in delivery.unrecorded:
+            self._reach()
+            hook = delivery.branch(webhook_id)
+            if hook.key not in self._deliveries and hook.key not in self._hook_tombstones:
+                self._add(hook)
+        if delivery.key in self._deliveries:
+            self._deliveries[delivery.key] = replace(self._deliveries[delivery.key], unrecorded=())
 
     async def announce(self, delivery: Delivery) -> None:
         self._reach()
         self._promise(delivery.key, wire.announcement(delivery))
 
-    async def redeliver(self, account_id: str, key: str) -> Delivery | None:
+    async def redeliver(self, account_id: str, conversion_id: str, route: Route) -> Delivery | None:
         self._reach()
+        key = route.key(conversion_id)
         delivery = self._deliveries.get(key)
         if delivery is None or delivery.notice.account_id != account_id:
             return None
@@ -88,7 +105,11 @@ class InMemoryDeliveryStore:
 
     async def forget(self, conversion_id: str) -> None:
         self._reach()
-        key, now = delivery_key(conversion_id), self._clock.now()
+        key, now = BY_MAIL.key(conversion_id), self._clock.now()
+        for webhook_id in self._first_lists.pop(key, ()):
+            hook = Route.to_webhook(webhook_id).key(conversion_id)
+            self._deliveries.pop(hook, None)
+            self._hook_tombstones[hook] = now
         self._deliveries.pop(key, None)
         self.forgotten[key] = now
         self._entries = {
@@ -105,13 +126,30 @@ class InMemoryDeliveryStore:
             del self.forgotten[key]
         return len(old)
 
-    async def claim(self, lease_seconds: float, but_not: Collection[str] = ()) -> Delivery | None:
+    async def give_up(self, account_id: str, webhook_id: str, why: str) -> int:
+        self._reach()
+        pending = [
+            each
+            for each in self._deliveries.values()
+            if each.route == Route.to_webhook(webhook_id)
+            and each.notice.account_id == account_id
+            and each.state is State.PENDING
+        ]
+        for each in pending:
+            given_up = each.abandoned(self._clock.now(), why)
+            self._deliveries[each.key] = replace(given_up, fence=each.fence + 1)
+        return len(pending)
+
+    async def claim(
+        self, channel: Channel, lease_seconds: float, but_not: Collection[str] = ()
+    ) -> Delivery | None:
         self._reach()
         now = self._clock.now()
         due = [
             key
             for key, delivery in self._deliveries.items()
             if delivery.state is State.PENDING
+            and delivery.route.channel is channel
             and key not in but_not
             and self._not_before[key] <= now
             and self._lease_until[key] <= now
@@ -139,8 +177,11 @@ class InMemoryDeliveryStore:
             raise Outage("store: gone before it could record")
         if not self._held(settled):
             return False
-        self._deliveries[settled.key] = settled
-        await self.announce(settled)
+        self._deliveries[settled.key] = replace(
+            settled, unrecorded=self._deliveries[settled.key].unrecorded
+        )
+        if settled.is_awaited:
+            await self.announce(settled)
         return True
 
     async def postpone(self, claimed: Delivery, why: str, seconds: float) -> bool:
@@ -148,7 +189,9 @@ class InMemoryDeliveryStore:
         if not self._held(claimed):
             return False
         now = self._clock.now()
-        self._deliveries[claimed.key] = replace(claimed, last_error=why)
+        self._deliveries[claimed.key] = replace(
+            claimed, last_error=why, unrecorded=self._deliveries[claimed.key].unrecorded
+        )
         self._not_before[claimed.key] = now + timedelta(seconds=seconds)
         self._lease_until[claimed.key] = now
         return True
@@ -173,6 +216,10 @@ class InMemoryDeliveryStore:
     async def mark_published(self, entry: OutboxEntry) -> None:
         self._reach()
         self._entries.pop(entry.envelope.id, None)
+
+    def _add(self, new: Delivery) -> None:
+        self._deliveries[new.key] = new
+        self._not_before[new.key] = self._lease_until[new.key] = new.requested_at
 
     def _held(self, claimed: Delivery) -> bool:
         stored = self._deliveries.get(claimed.key)
@@ -212,16 +259,16 @@ class FakeMailer:
         if self.trouble is not None:
             raise self.trouble
         if not re.fullmatch(r"[^\s@]+@[^\s@]+", letter.recipient):
-            raise MailRefused("no address")
+            raise NoticeRefused("no address")
         self.sent.append(letter)
 
     def refuse(self) -> None:
         """Refuse all mail for good."""
-        self.trouble = MailRefused("the mail server answered 550 no such user")
+        self.trouble = NoticeRefused("the mail server answered 550 no such user")
 
     def defer(self) -> None:
         """Take no mail now."""
-        self.trouble = MailDeferred("the mail server answered 450 busy")
+        self.trouble = NoticeDeferred("the mail server answered 450 busy")
 
     def go_away(self) -> None:
         """Be out of reach."""
@@ -230,6 +277,67 @@ class FakeMailer:
     def recover(self) -> None:
         """Take mail again."""
         self.trouble = None
+
+
+class InMemoryWebhookStore:
+    """A `WebhookStore` in a dict."""
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self._accounts: dict[str, AccountWebhooks] = {}
+        self.away = False
+
+    async def load(self, account_id: str) -> AccountWebhooks:
+        self._reach()
+        # Whoever changes something at the same time gets in between, as in a real store.
+        await asyncio.sleep(0)
+        return self._accounts.get(account_id, AccountWebhooks(account_id))
+
+    async def save(self, webhooks: AccountWebhooks) -> bool:
+        self._reach()
+        before = self._accounts.get(webhooks.account_id, AccountWebhooks(webhooks.account_id))
+        if before.version != webhooks.version:
+            return False
+        self._accounts[webhooks.account_id] = replace(webhooks, version=webhooks.version + 1)
+        return True
+
+    def _reach(self) -> None:
+        if self.away:
+            raise Outage("webhooks: away")
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """A request that was made."""
+
+    url: str
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class FakeCourier:
+    """A `Courier` that keeps what it should post, and answers as it is told."""
+
+    def __init__(self) -> None:
+        """Begin with nothing posted, and answer that all is well."""
+        self.posts: list[Post] = []
+        self.reply = Reply(204)
+        self.trouble: Exception | None = None
+        self.gate = asyncio.Event()
+        """Clear to keep all requests under way until it is set again."""
+        self.gate.set()
+        self.under_way = 0
+
+    async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Reply:
+        self.under_way += 1
+        try:
+            await self.gate.wait()
+        finally:
+            self.under_way -= 1
+        if self.trouble is not None:
+            raise self.trouble
+        self.posts.append(Post(url, headers, body))
+        return self.reply
 
 
 def _place(delivery: Delivery) -> tuple[datetime, str]:

@@ -48,6 +48,7 @@ def notification_event(conversion: Conversion, now: datetime) -> Envelope:
         outcome=events_pb2.OUTCOME_SUCCEEDED if succeeded else events_pb2.OUTCOME_FAILED,
         video_filename=conversion.video.filename,
         failure_message=conversion.failure.message if conversion.failure else "",
+        failure_reason=conversion.failure.reason if conversion.failure else "",
         end_time=optional_timestamp(conversion.end_time),
     )
     return _envelope(event, conversion, now)

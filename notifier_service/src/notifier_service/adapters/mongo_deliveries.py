@@ -1,127 +1,194 @@
-"""Keep deliveries in MongoDB, one document each."""
+"""Keep deliveries in MongoDB, one document each, and a collection for each channel.
+
+What goes to webhooks has a collection of its own because a notifier that knew of none took all in
+`deliveries` for mail.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
-from typing import Any
+from heapq import merge
+from itertools import islice
 
 from pymongo import DESCENDING, ReturnDocument
 from pymongo.asynchronous.collection import AsyncCollection
+from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import DuplicateKeyError
 
 from notifier_service import wire
+from notifier_service.adapters.delivery_documents import (
+    NEXT_FENCE,
+    TOMBSTONE,
+    delivery_of,
+    document_of,
+    from_now,
+    held,
+    if_pending,
+    place,
+)
 from notifier_service.domain import (
-    Deleted,
+    BY_MAIL,
+    Channel,
     Delivery,
     Notice,
-    Outcome,
     Position,
+    Route,
     State,
-    delivery_key,
 )
 from tonearm_chassis.mongo import Document, outages, server_time
 from tonearm_chassis.outbox import entry_document
 
+MAILS, HOOKS = "deliveries", "webhook_deliveries"
 NEWEST_FIRST = [("requested_at", DESCENDING), ("_id", DESCENDING)]
-TOMBSTONE = "DELETED"  # in the place of a state; such a document has no owner and is never due
-
-IS_PENDING = {"$eq": ["$state", State.PENDING.value]}
-# Documents of versions that knew no fence were fenced by their attempts.
-NEXT_FENCE = {"$add": [{"$ifNull": ["$fence", "$attempts"]}, 1]}
 
 
 class MongoDeliveryStore:
-    """A `DeliveryStore`; the document's `_id` is the delivery's key."""
+    """A `DeliveryStore`; a document's `_id` is its delivery's key."""
 
-    def __init__(self, collection: AsyncCollection[Document]) -> None:
-        """Keep deliveries in `collection`."""
-        self._collection = collection
+    def __init__(self, database: AsyncDatabase[Document]) -> None:
+        """Keep deliveries in `database`."""
+        self._database = database
+        self._mails = database[MAILS]
+        self._hooks = database[HOOKS]
 
     async def prepare(self) -> None:
         """Create the indexes."""
         with outages():
-            await self._collection.create_index([("state", 1), ("not_before", 1)], name="due")
-            await self._collection.create_index([("account_id", 1), *NEWEST_FIRST], name="newest")
-            await self._collection.create_index("deleted_at", name="deleted", sparse=True)
+            for collection in (self._mails, self._hooks):
+                await collection.create_index([("state", 1), ("not_before", 1)], name="due")
+                await collection.create_index([("account_id", 1), *NEWEST_FIRST], name="newest")
+                await collection.create_index("deleted_at", name="deleted", sparse=True)
+            await self._hooks.create_index([("webhook_id", 1), ("state", 1)], name="webhook")
 
-    async def record(self, notice: Notice) -> Delivery:
+    async def record(self, notice: Notice, webhook_ids: Sequence[str] = ()) -> Delivery:
         """Insert the delivery; where there is one already, the unique `_id` refuses a second."""
         with outages():
             now = await self._server_time()
-            new = _document(notice, now)
+            new = document_of(Delivery.requested(notice, now))
+            # The first list stays for good: what is forgotten goes by it.
+            new |= {"webhook_ids": list(webhook_ids), "branched": False} if webhook_ids else {}
             try:
-                await self._collection.insert_one(new)
+                await self._mails.insert_one(new)
             except DuplicateKeyError:
-                return _delivery(await self._collection.find_one({"_id": notice.key}))
-        return _delivery(new)
+                return delivery_of(await self._mails.find_one({"_id": new["_id"]}))
+        return delivery_of(new)
+
+    async def branch(self, delivery: Delivery) -> None:
+        """Insert what is missing, then note that nothing is.
+
+        A tombstone in the place of one refuses it as well as one that was inserted before.
+        """
+        with outages():
+            for webhook_id in delivery.unrecorded:
+                with suppress(DuplicateKeyError):
+                    await self._hooks.insert_one(document_of(delivery.branch(webhook_id)))
+            await self._mails.update_one(
+                {"_id": delivery.key, "branched": False}, {"$set": {"branched": True}}
+            )
 
     async def announce(self, delivery: Delivery) -> None:
         """Push an outbox entry unless the same one is still there."""
         entry = entry_document(wire.EVENTS_TOPIC, wire.announcement(delivery))
         with outages():
-            await self._collection.update_one(
+            await self._mails.update_one(
                 {"_id": delivery.key, "outbox.id": {"$ne": entry["id"]}},
                 {"$push": {"outbox": entry}},
             )
 
-    async def redeliver(self, account_id: str, key: str) -> Delivery | None:
+    async def redeliver(self, account_id: str, conversion_id: str, route: Route) -> Delivery | None:
         """Begin anew what is settled, and end a pause, in one atomic step."""
         with outages():
             # Not `$$NOW`, which may be a millisecond ahead: whoever is woken looks at once.
             now = await self._server_time()
             changes = {
                 "state": State.PENDING.value,
-                "fence": _if_pending("$fence", NEXT_FENCE),
-                "tries_before": _if_pending("$tries_before", "$attempts"),
-                "asked_at": _if_pending("$asked_at", now),
-                "last_error": _if_pending("$last_error", ""),
-                "lease_until": _if_pending("$lease_until", now),
+                "fence": if_pending("$fence", NEXT_FENCE),
+                "tries_before": if_pending("$tries_before", "$attempts"),
+                "asked_at": if_pending("$asked_at", now),
+                "last_error": if_pending("$last_error", ""),
+                "lease_until": if_pending("$lease_until", now),
                 "settled_at": None,
                 "not_before": {"$min": ["$not_before", now]},
             }
-            document = await self._collection.find_one_and_update(
-                {"_id": key, "account_id": account_id},
+            document = await self._of(route.channel).find_one_and_update(
+                {"_id": route.key(conversion_id), "account_id": account_id},
                 [{"$set": changes}],
                 return_document=ReturnDocument.AFTER,
             )
-        return _delivery(document) if document else None
+        return delivery_of(document) if document else None
 
     async def forget(self, conversion_id: str) -> None:
-        """Put a tombstone, with its outbox entry, in the document's place."""
+        """Put tombstones in the places of all documents, that of the mail with its entry last.
+
+        Which there are, or will be if somebody is about to insert them, is in the mail's.
+        """
         with outages():
             now = await self._server_time()
             entry = entry_document(wire.EVENTS_TOPIC, wire.confirmation(conversion_id, now))
-            key = delivery_key(conversion_id)
-            tombstone = {"_id": key, "state": TOMBSTONE, "deleted_at": now, "outbox": [entry]}
-            try:
-                await self._collection.replace_one({"_id": key}, tombstone, upsert=True)
-            except DuplicateKeyError:  # recorded by another notifier since it was looked for
-                await self._collection.replace_one({"_id": key}, tombstone)
+            tombstone = {"state": TOMBSTONE, "deleted_at": now}
+            key = BY_MAIL.key(conversion_id)
+            mail = {"_id": key, **tombstone, "outbox": [entry]}
+            found = await self._mails.find_one({"_id": key}, {"webhook_ids": 1})
+            while found is None:
+                try:
+                    await self._mails.insert_one(mail)
+                except DuplicateKeyError:  # recorded by another notifier since it was looked for
+                    found = await self._mails.find_one({"_id": key}, {"webhook_ids": 1})
+                else:
+                    return
+            for webhook_id in found.get("webhook_ids") or ():
+                hook = Route.to_webhook(webhook_id).key(conversion_id)
+                await _put(self._hooks, {"_id": hook, **tombstone})
+            await _put(self._mails, mail)
 
     async def sweep(self, seconds: float) -> int:
         """Delete tombstones by the server's clock."""
         with outages():
             before = await self._server_time() - timedelta(seconds=seconds)
-            result = await self._collection.delete_many(
-                {
-                    "state": TOMBSTONE,
-                    "deleted_at": {"$lte": before},
-                    "outbox.0": {"$exists": False},
-                }
-            )
+            old = {
+                "state": TOMBSTONE,
+                "deleted_at": {"$lte": before},
+                "outbox.0": {"$exists": False},
+            }
+            await self._hooks.delete_many(old)
+            result = await self._mails.delete_many(old)
         return result.deleted_count
 
-    async def claim(self, lease_seconds: float, but_not: Collection[str] = ()) -> Delivery | None:
+    async def give_up(self, account_id: str, webhook_id: str, why: str) -> int:
+        """Abandon what is pending in one update; the higher fence shuts out who holds one."""
+        with outages():
+            now = await self._server_time()
+            result = await self._hooks.update_many(
+                {
+                    "webhook_id": webhook_id,
+                    "account_id": account_id,
+                    "state": State.PENDING.value,
+                },
+                {
+                    "$set": {
+                        "state": State.ABANDONED.value,
+                        "last_error": why,
+                        "settled_at": now,
+                    },
+                    "$inc": {"fence": 1},
+                },
+            )
+        return result.modified_count
+
+    async def claim(
+        self, channel: Channel, lease_seconds: float, but_not: Collection[str] = ()
+    ) -> Delivery | None:
         """Take the lease of the first due document in one atomic step."""
         changes = {
             "attempts": {"$add": ["$attempts", 1]},
             "fence": NEXT_FENCE,
-            "lease_until": _from_now(lease_seconds),
+            "lease_until": from_now(lease_seconds),
         }
         with outages():
             now = await self._server_time()
-            document = await self._collection.find_one_and_update(
+            document = await self._of(channel).find_one_and_update(
                 {
                     "_id": {"$nin": list(but_not)},
                     "state": State.PENDING.value,
@@ -132,42 +199,41 @@ class MongoDeliveryStore:
                 sort=[("not_before", 1)],
                 return_document=ReturnDocument.AFTER,
             )
-        return _delivery(document) if document else None
+        return delivery_of(document) if document else None
 
     async def renew(self, claimed: Delivery, lease_seconds: float) -> bool:
         """Begin the lease anew, if the fencing number still holds."""
-        changes = {"lease_until": _from_now(lease_seconds)}
+        changes = {"lease_until": from_now(lease_seconds)}
         with outages():
-            result = await self._collection.update_one(_held(claimed), [{"$set": changes}])
+            result = await self._holding(claimed).update_one(held(claimed), [{"$set": changes}])
         return result.matched_count == 1
 
     async def settle(self, settled: Delivery) -> bool:
         """Write outcome and outbox entry at once, if the fencing number still holds."""
-        entry = entry_document(wire.EVENTS_TOPIC, wire.announcement(settled))
+        changes: Document = {
+            "$set": {
+                "state": settled.state.value,
+                "last_error": settled.last_error,
+                "settled_at": settled.settled_at,
+            }
+        }
+        if settled.is_awaited:
+            entry = entry_document(wire.EVENTS_TOPIC, wire.announcement(settled))
+            changes["$push"] = {"outbox": entry}
         with outages():
-            result = await self._collection.update_one(
-                _held(settled),
-                {
-                    "$set": {
-                        "state": settled.state.value,
-                        "last_error": settled.last_error,
-                        "settled_at": settled.settled_at,
-                    },
-                    "$push": {"outbox": entry},
-                },
-            )
+            result = await self._holding(settled).update_one(held(settled), changes)
         return result.matched_count == 1
 
     async def postpone(self, claimed: Delivery, why: str, seconds: float) -> bool:
         """End the lease and set the next due time by the server's clock."""
         changes = {
             "last_error": {"$literal": why},
-            "not_before": _from_now(seconds),
+            "not_before": from_now(seconds),
             # Just over: `$$NOW` may be a millisecond ahead of the time that claims go by.
-            "lease_until": _from_now(-0.001),
+            "lease_until": from_now(-0.001),
         }
         with outages():
-            result = await self._collection.update_one(_held(claimed), [{"$set": changes}])
+            result = await self._holding(claimed).update_one(held(claimed), [{"$set": changes}])
         return result.matched_count == 1
 
     async def newest(
@@ -183,82 +249,31 @@ class MongoDeliveryStore:
                 {"requested_at": after.requested_at, "_id": {"$lt": after.key}},
             ]
         with outages():
-            documents = await self._collection.find(
-                query, {"outbox": 0}, sort=NEWEST_FIRST, limit=limit
-            ).to_list()
-        return [_delivery(document) for document in documents]
+            found = [
+                await collection.find(
+                    query, {"outbox": 0}, sort=NEWEST_FIRST, limit=limit
+                ).to_list()
+                for collection in (self._mails, self._hooks)
+            ]
+        newest_first = merge(*found, key=place, reverse=True)
+        return [delivery_of(document) for document in islice(newest_first, limit)]
+
+    def _of(self, channel: Channel) -> AsyncCollection[Document]:
+        return {Channel.MAIL: self._mails, Channel.WEBHOOK: self._hooks}[channel]
+
+    def _holding(self, delivery: Delivery) -> AsyncCollection[Document]:
+        return self._of(delivery.route.channel)
 
     async def _server_time(self) -> datetime:
         # Not `$expr` with `$$NOW`: the embedded store does not know it in queries, and no index
         # serves it. A time that is a moment old can only make a claim late, never early.
-        return await server_time(self._collection.database)
+        return await server_time(self._database)
 
 
-def _held(claimed: Delivery) -> Document:
-    return {
-        "_id": claimed.key,
-        "state": State.PENDING.value,
-        # Both: a notifier of an earlier version counts nothing but attempts.
-        "attempts": claimed.attempts,
-        "fence": claimed.fence,
-    }
-
-
-def _if_pending(kept: str, else_set: object) -> Document:
-    return {"$cond": [IS_PENDING, kept, else_set]}
-
-
-def _from_now(seconds: float) -> Document:
-    return {
-        "$dateAdd": {"startDate": "$$NOW", "unit": "millisecond", "amount": int(seconds * 1000)}
-    }
-
-
-def _document(notice: Notice, now: datetime) -> Document:
-    return {
-        "_id": notice.key,
-        "conversion_id": notice.conversion_id,
-        "channel": "mail",
-        "account_id": notice.account_id,
-        "recipient": notice.recipient,
-        "outcome": notice.outcome.value,
-        "video_filename": notice.video_filename,
-        "failure_message": notice.failure_message,
-        "traceparent": notice.traceparent,
-        "state": State.PENDING.value,
-        "attempts": 0,
-        "fence": 0,
-        "tries_before": 0,
-        "last_error": "",
-        "requested_at": now,
-        "asked_at": now,
-        "not_before": now,
-        "lease_until": now,
-    }
-
-
-def _delivery(document: Mapping[str, Any] | None) -> Delivery:
-    if document is None:
-        raise LookupError("a tombstone was swept while its conversion was asked for")
-    if document["state"] == TOMBSTONE:
-        raise Deleted(document["_id"])
-    return Delivery(
-        notice=Notice(
-            conversion_id=document["conversion_id"],
-            account_id=document["account_id"],
-            recipient=document["recipient"],
-            outcome=Outcome(document["outcome"]),
-            video_filename=document["video_filename"],
-            failure_message=document["failure_message"],
-            traceparent=document["traceparent"],
-        ),
-        state=State(document["state"]),
-        attempts=document["attempts"],
-        last_error=document["last_error"],
-        requested_at=document["requested_at"],
-        # Documents of earlier versions lack these.
-        asked_at=document.get("asked_at") or document["requested_at"],
-        settled_at=document.get("settled_at"),
-        tries_before=document.get("tries_before") or 0,
-        fence=document.get("fence", document["attempts"]),
-    )
+async def _put(collection: AsyncCollection[Document], document: Document) -> None:
+    """Put a document in the place of another, or of none."""
+    key = {"_id": document["_id"]}
+    try:
+        await collection.replace_one(key, document, upsert=True)
+    except DuplicateKeyError:  # inserted by another notifier at the same moment
+        await collection.replace_one(key, document)

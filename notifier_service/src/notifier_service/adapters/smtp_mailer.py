@@ -14,7 +14,7 @@ from typing import Literal
 
 import aiosmtplib
 
-from notifier_service.domain import MailDeferred, MailRefused
+from notifier_service.domain import NoticeDeferred, NoticeRefused
 from notifier_service.letter import Letter, clean, domain_of
 from tonearm_chassis.errors import Outage
 from tonearm_chassis.logs import get_log
@@ -77,10 +77,12 @@ class SMTPMailer:
             log.warning(
                 "smtp_not_ready", code=refused.code, cause=clean(refused.message, LONGEST_REPLY)
             )
-            raise MailDeferred(NOT_READY) from refused
+            raise NoticeDeferred(NOT_READY) from refused
         except aiosmtplib.SMTPNotSupported as lacking:
             log.warning("smtp_not_supported", cause=str(lacking))
-            raise MailDeferred("the mail server lacks an extension that this mail needs") from None
+            raise NoticeDeferred(
+                "the mail server lacks an extension that this mail needs"
+            ) from None
         except (aiosmtplib.SMTPException, OSError) as error:
             raise Outage(f"smtp: {type(error).__name__}") from error
         finally:
@@ -104,7 +106,7 @@ class SMTPMailer:
 
 def _message(letter: Letter) -> EmailMessage:
     if not ADDRESS.fullmatch(letter.recipient) or not letter.recipient.isprintable():
-        raise MailRefused(NO_ADDRESS)
+        raise NoticeRefused(NO_ADDRESS)
     message = EmailMessage(policy=SMTP_POLICY)
     user, _, domain = letter.recipient.partition("@")
     message["From"] = letter.sender
@@ -119,17 +121,17 @@ def _message(letter: Letter) -> EmailMessage:
     return message
 
 
-def _verdict(reply: aiosmtplib.SMTPResponseException) -> MailRefused | MailDeferred:
+def _verdict(reply: aiosmtplib.SMTPResponseException) -> NoticeRefused | NoticeDeferred:
     """Tell whether the server's refusal of this mail is its last word."""
     if reply.code < PERMANENT or POLICY.match(reply.message):
         return _deferral(reply)
     log.warning("smtp_refused", code=reply.code)
-    return MailRefused(_words(reply))
+    return NoticeRefused(_words(reply))
 
 
-def _deferral(reply: aiosmtplib.SMTPResponseException) -> MailDeferred:
+def _deferral(reply: aiosmtplib.SMTPResponseException) -> NoticeDeferred:
     log.warning("smtp_deferred", code=reply.code)
-    return MailDeferred(_words(reply))
+    return NoticeDeferred(_words(reply))
 
 
 def _words(reply: aiosmtplib.SMTPResponseException) -> str:
