@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -15,7 +15,7 @@ from pymongo import AsyncMongoClient
 
 from notifier_service import wire
 from notifier_service.adapters.mongo_deliveries import MongoDeliveryStore
-from notifier_service.domain import BY_MAIL, Channel, Deleted, Delivery, Position, State
+from notifier_service.domain import BY_MAIL, Channel, Deleted, Delivery, Position, Route, State
 from notifier_service.ports import DeliveryStore
 from tonearm.events.v1 import events_pb2
 from tonearm_chassis.clock import Clock, SystemClock
@@ -30,6 +30,8 @@ pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning
 
 LONG = 60.0
 SHORT = 0.2
+HOOKS = ("w1", "w2")
+COLLECTIONS = ("deliveries", "webhook_deliveries")
 
 
 @pytest.fixture(scope="module")
@@ -453,6 +455,230 @@ async def test_a_tombstone_is_young_again_when_it_is_asked_for_again(subject: Su
     assert await subject.store.sweep(SHORT) == 0
 
 
+async def hook_of(subject: Subject, lease_seconds: float = LONG) -> Delivery:
+    delivery = await subject.store.claim(Channel.WEBHOOK, lease_seconds)
+    assert delivery is not None
+    return delivery
+
+
+async def recorded(subject: Subject, number: int = 1, webhook_ids: Sequence[str] = HOOKS) -> None:
+    await subject.store.branch(await subject.store.record(a_notice(number), webhook_ids))
+
+
+async def test_a_notice_has_a_delivery_of_its_own_for_each_webhook(subject: Subject) -> None:
+    end_time = subject.clock.now()
+    notice = replace(a_notice(), failure_reason="NO_AUDIO_TRACK", end_time=end_time)
+
+    mail = await subject.store.record(notice, HOOKS)
+    await subject.store.branch(mail)
+    hooks = [await hook_of(subject), await hook_of(subject)]
+
+    conversion_id = notice.conversion_id
+    assert mail.unrecorded == HOOKS
+    assert {each.key for each in hooks} == {
+        f"{conversion_id}:webhook:w1",
+        f"{conversion_id}:webhook:w2",
+    }
+    assert {each.notice for each in hooks} == {replace(notice, recipient="")}
+    assert await subject.store.claim(Channel.WEBHOOK, LONG) is None
+    assert (await claimed(subject)).key == f"{conversion_id}:mail"
+
+
+async def test_what_must_be_recorded_is_known_from_the_first_write_until_it_is_done(
+    subject: Subject,
+) -> None:
+    first = await subject.store.record(a_notice(), HOOKS)
+    repeated = await subject.store.record(a_notice(), ("w3",))
+    taken = await claimed(subject, SHORT)
+
+    await subject.store.branch(taken)
+
+    assert {first.unrecorded, repeated.unrecorded, taken.unrecorded} == {HOOKS}
+    assert (await subject.store.record(a_notice(), ("w3",))).unrecorded == ()
+    assert {(await hook_of(subject)).route.webhook_id for _ in HOOKS} == {"w1", "w2"}
+    assert await subject.store.claim(Channel.WEBHOOK, LONG) is None
+
+
+async def test_recording_for_webhooks_again_adds_what_is_missing_and_changes_nothing(
+    subject: Subject,
+) -> None:
+    first = await subject.store.record(a_notice(), HOOKS)
+    await subject.store.branch(replace(first, unrecorded=("w1",)))
+    hook = await hook_of(subject)
+    await subject.store.settle(hook.delivered(subject.clock.now()))
+
+    await subject.store.branch(first)
+    await subject.store.branch(first)
+
+    assert (await hook_of(subject)).route.webhook_id == "w2"
+    assert await subject.store.claim(Channel.WEBHOOK, LONG) is None
+
+
+async def test_recording_for_webhooks_many_times_at_once_makes_one_delivery_each(
+    subject: Subject,
+) -> None:
+    first = await subject.store.record(a_notice(), HOOKS)
+
+    await asyncio.gather(*(subject.store.branch(first) for _ in range(8)))
+
+    claims = [await subject.store.claim(Channel.WEBHOOK, LONG) for _ in range(3)]
+    assert [claim is None for claim in claims] == [False, False, True]
+
+
+async def test_the_gateway_is_told_of_no_webhook(subject: Subject) -> None:
+    await recorded(subject)
+
+    for _ in HOOKS:
+        hook = await hook_of(subject)
+        assert await subject.store.settle(hook.abandoned(subject.clock.now(), "it answered 500"))
+
+    assert await subject.outbox.pending(10) == []
+
+
+async def test_webhooks_have_leases_pauses_and_fences_like_mail(subject: Subject) -> None:
+    await recorded(subject, webhook_ids=("w1",))
+    zombie = await hook_of(subject, SHORT)
+    assert await subject.store.claim(Channel.WEBHOOK, LONG) is None
+    await subject.clock.sleep(2 * SHORT)
+    current = await hook_of(subject)
+
+    late = await subject.store.settle(zombie.delivered(subject.clock.now()))
+    renewed = await subject.store.renew(current, LONG)
+    postponed = await subject.store.postpone(current, "it answered 500", SHORT)
+    during = await subject.store.claim(Channel.WEBHOOK, LONG)
+    await subject.clock.sleep(2 * SHORT)
+    again = await hook_of(subject)
+
+    assert (late, renewed, postponed) == (False, True, True)
+    assert during is None
+    assert (again.attempts, again.last_error) == (3, "it answered 500")
+
+
+async def test_an_owner_asks_again_for_one_webhook_only(subject: Subject) -> None:
+    await recorded(subject)
+    for _ in HOOKS:
+        await subject.store.settle((await hook_of(subject)).delivered(subject.clock.now()))
+    conversion_id, route = a_notice().conversion_id, Route.to_webhook("w2")
+
+    strangers = await subject.store.redeliver(STRANGER, conversion_id, route)
+    unknown = await subject.store.redeliver(OWNER, conversion_id, Route.to_webhook("w3"))
+    asked = await subject.store.redeliver(OWNER, conversion_id, route)
+
+    assert (strangers, unknown) == (None, None)
+    assert asked is not None
+    assert (await hook_of(subject)).key == asked.key
+    assert await subject.store.claim(Channel.WEBHOOK, LONG) is None
+
+
+async def test_the_list_shows_all_channels_in_one_order_page_by_page(subject: Subject) -> None:
+    for number in (1, 2, 3):
+        await recorded(subject, number)
+        await subject.clock.sleep(0.01)
+
+    seen: list[Delivery] = []
+    after: Position | None = None
+    while page := await subject.store.newest(OWNER, "", after, 2):
+        seen += page
+        after = Position(page[-1].requested_at, page[-1].key)
+
+    assert [each.notice.conversion_id for each in seen] == [
+        a_notice(number).conversion_id for number in (3, 2, 1) for _ in range(3)
+    ]
+    assert len({each.key for each in seen}) == 9
+
+
+async def test_what_is_pending_for_a_deleted_webhook_is_given_up_and_nothing_else(
+    subject: Subject,
+) -> None:
+    await recorded(subject, 1)
+    await recorded(subject, 2)
+    theirs = await subject.store.record(a_notice(3, account_id=STRANGER), ("w1",))
+    await subject.store.branch(theirs)
+    under_way = await hook_of(subject)
+    while under_way.route.webhook_id != "w1" or under_way.notice.account_id != OWNER:
+        under_way = await hook_of(subject)
+
+    given_up = await subject.store.give_up(OWNER, "w1", "the webhook was deleted")
+
+    assert given_up == 2
+    assert not await subject.store.settle(under_way.delivered(subject.clock.now()))
+    shown = await subject.store.newest(OWNER, "", None, 10)
+    assert {(each.route.webhook_id, each.state, each.last_error) for each in shown} == {
+        ("", State.PENDING, ""),
+        ("w1", State.ABANDONED, "the webhook was deleted"),
+        ("w2", State.PENDING, ""),
+    }
+    assert (await subject.store.newest(STRANGER, "", None, 1))[0].state is State.PENDING
+
+
+@pytest.mark.parametrize("state", ["listed", "recorded", "claimed", "settled"])
+async def test_a_forgotten_conversion_is_forgotten_on_all_channels(
+    subject: Subject, state: str
+) -> None:
+    conversion_id = a_notice().conversion_id
+    mail = await subject.store.record(a_notice(), ("w1",))
+    hook: Delivery | None = None
+    if state != "listed":
+        await subject.store.branch(mail)
+    if state in {"claimed", "settled"}:
+        hook = await hook_of(subject)
+    if state == "settled" and hook is not None:
+        await subject.store.settle(hook.delivered(subject.clock.now()))
+
+    await subject.store.forget(conversion_id)
+    # Whoever was about to record comes too late, however late.
+    await subject.store.branch(mail)
+
+    assert await subject.store.claim(Channel.WEBHOOK, LONG) is None
+    assert await subject.store.newest(OWNER, "", None, 10) == []
+    route = Route.to_webhook("w1")
+    assert await subject.store.redeliver(OWNER, conversion_id, route) is None
+    assert await subject.store.give_up(OWNER, "w1", "x") == 0
+    if hook is not None:
+        assert not await subject.store.settle(hook.delivered(subject.clock.now()))
+        assert not await subject.store.postpone(hook, "late", LONG)
+
+
+async def test_forgetting_and_recording_for_webhooks_at_once_ends_forgotten(
+    subject: Subject,
+) -> None:
+    mail = await subject.store.record(a_notice(), HOOKS)
+
+    await asyncio.gather(
+        *(subject.store.branch(mail) for _ in range(5)),
+        *(subject.store.forget(a_notice().conversion_id) for _ in range(5)),
+        *(subject.store.branch(mail) for _ in range(5)),
+    )
+
+    assert await subject.store.claim(Channel.WEBHOOK, LONG) is None
+    assert await subject.store.newest(OWNER, "", None, 10) == []
+
+
+async def test_what_was_sent_to_webhooks_is_forgotten_down_to_its_ids(mongodb_uri: str) -> None:
+    client = connect(mongodb_uri)
+    notifier = database(client, f"notifier-{uuid.uuid4().hex}")
+    store = MongoDeliveryStore(notifier)
+
+    try:
+        await store.branch(await store.record(a_notice(), HOOKS))
+        recorded_hook = await notifier["webhook_deliveries"].find_one({})
+        await store.forget(a_notice().conversion_id)
+        kept = await notifier["webhook_deliveries"].find({}).to_list()
+        mail = await notifier["deliveries"].find_one({})
+        await notifier["deliveries"].update_many({}, {"$set": {"outbox": []}})
+        await store.sweep(0)
+        left = [await notifier[name].count_documents({}) for name in COLLECTIONS]
+    finally:
+        await client.close()
+
+    assert recorded_hook is not None
+    assert mail is not None
+    assert recorded_hook["recipient"] == ""
+    assert [set(each) for each in kept] == 2 * [{"_id", "state", "deleted_at"}]
+    assert set(mail) == {"_id", "state", "deleted_at", "outbox"}
+    assert left == [0, 0]
+
+
 async def test_nothing_personal_stays_of_a_forgotten_conversion(mongodb_uri: str) -> None:
     client = connect(mongodb_uri)
     notifier = database(client, f"notifier-{uuid.uuid4().hex}")
@@ -482,7 +708,16 @@ async def test_documents_of_the_first_version_are_claimed_settled_and_asked_for_
         await store.record(a_notice())
         await deliveries.update_one(
             {"_id": key_of()},
-            {"$set": {"attempts": 3}, "$unset": {"fence": 1, "asked_at": 1, "tries_before": 1}},
+            {
+                "$set": {"attempts": 3},
+                "$unset": {
+                    "fence": 1,
+                    "asked_at": 1,
+                    "tries_before": 1,
+                    "failure_reason": 1,
+                    "end_time": 1,
+                },
+            },
         )
         delivery = await store.claim(Channel.MAIL, LONG)
         assert delivery is not None
@@ -492,6 +727,8 @@ async def test_documents_of_the_first_version_are_claimed_settled_and_asked_for_
         await client.close()
 
     assert (delivery.attempts, delivery.fence, delivery.asked_at) == (4, 4, delivery.requested_at)
+    assert delivery.notice == a_notice()
+    assert (delivery.route, delivery.unrecorded) == (BY_MAIL, ())
     assert settled
     assert again is not None
     assert (again.tries_before, again.fence) == (4, 5)

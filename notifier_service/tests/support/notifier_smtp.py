@@ -146,7 +146,10 @@ def tls_contexts(directory: Path) -> tuple[ssl.SSLContext, ssl.SSLContext]:
         .not_valid_before(now - timedelta(days=1))
         .not_valid_after(now + timedelta(days=1))
         .add_extension(
-            x509.SubjectAlternativeName([x509.IPAddress(ip_address(HOST))]), critical=False
+            x509.SubjectAlternativeName(
+                [x509.IPAddress(ip_address(HOST)), x509.DNSName("hooks.example")]
+            ),
+            critical=False,
         )
         .sign(key, SHA256())
     )

@@ -45,11 +45,16 @@ class PublicNetwork(httpcore.AsyncNetworkBackend):
     is still for the name: httpcore sees to that.
     """
 
-    def __init__(self, resolve: Resolve, insecure_hosts: frozenset[str]) -> None:
+    def __init__(
+        self,
+        resolve: Resolve,
+        insecure_hosts: frozenset[str],
+        network: httpcore.AsyncNetworkBackend | None = None,
+    ) -> None:
         """Let only `insecure_hosts` lead to addresses that are not public."""
         self._resolve = resolve
         self._insecure_hosts = insecure_hosts
-        self._network = httpcore.AnyIOBackend()
+        self._network = network or httpcore.AnyIOBackend()
 
     async def connect_tcp(
         self,
