@@ -201,9 +201,7 @@ async def test_a_name_is_asked_for_once_and_what_it_said_then_is_connected_to() 
 
 async def test_an_address_that_does_not_answer_is_followed_by_the_next() -> None:
     async with endpoint() as served:
-        reply = await courier(Names(["127.0.0.9", "127.0.0.1"])).post(
-            url_of(served), HEADERS, BODY
-        )
+        reply = await courier(Names(["127.0.0.9", "127.0.0.1"])).post(url_of(served), HEADERS, BODY)
 
     assert reply == Reply(204)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import UTC
 from typing import Any
 
 import grpc
@@ -50,9 +51,15 @@ class Service:
     woken: list[str]
 
     async def redeliver(
-        self, conversion_id: str, metadata: Metadata = (), channel: int = 0
+        self,
+        conversion_id: str,
+        metadata: Metadata = (),
+        channel: int = 0,
+        webhook_id: str = "",
     ) -> notifier_pb2.Delivery:
-        request = notifier_pb2.RedeliverNoticeRequest(conversion_id=conversion_id)
+        request = notifier_pb2.RedeliverNoticeRequest(
+            conversion_id=conversion_id, webhook_id=webhook_id
+        )
         request.channel = channel  # type: ignore[assignment]  # also numbers that have no name
         answer = await self.stub.RedeliverNotice(request, metadata=metadata, timeout=5)
         return answer.delivery
@@ -262,3 +269,169 @@ async def test_a_store_that_is_away_is_unavailable(service: Service) -> None:
     refusal = await service.refusal(service.issuer.metadata(OWNER))
 
     assert refusal == (grpc.StatusCode.UNAVAILABLE, "UNAVAILABLE")
+
+
+URL = "https://hooks.example/in"
+REQUEST_ID = "0e3c3a5c-0b6f-4b2d-9b8e-8c6d2a7f1e00"
+
+
+async def created(
+    service: Service, url: str = URL, request_id: str = "", owner: str = OWNER
+) -> notifier_pb2.Webhook:
+    request = notifier_pb2.CreateWebhookRequest(url=url, request_id=request_id)
+    answer = await service.stub.CreateWebhook(
+        request, metadata=service.issuer.metadata(owner), timeout=5
+    )
+    return answer.webhook
+
+
+async def test_an_owner_makes_a_webhook_and_sees_its_secret_then_and_never_again(
+    service: Service,
+) -> None:
+    mine = service.issuer.metadata(OWNER)
+
+    made = await created(service, request_id=REQUEST_ID)
+    again = await created(service, request_id=REQUEST_ID)
+    shown = await service.stub.GetWebhook(
+        notifier_pb2.GetWebhookRequest(webhook_id=made.id), metadata=mine, timeout=5
+    )
+    listed = await service.stub.ListWebhooks(
+        notifier_pb2.ListWebhooksRequest(), metadata=mine, timeout=5
+    )
+
+    assert again == made
+    assert (made.url, made.state) == (URL, notifier_pb2.Webhook.ENABLED)
+    assert made.create_time.ToDatetime(tzinfo=UTC) == service.clock.now()
+    assert made.secret.startswith("whsec_")
+    made.secret = ""
+    assert shown.webhook == made
+    assert list(listed.webhooks) == [made]
+
+
+async def test_the_edge_is_told_that_a_webhook_was_made_and_that_secrets_are_not_kept(
+    service: Service,
+) -> None:
+    mine = service.issuer.metadata(OWNER)
+    call = service.stub.CreateWebhook(
+        notifier_pb2.CreateWebhookRequest(url=URL), metadata=mine, timeout=5
+    )
+    made = (await call).webhook
+    rotating = service.stub.RotateSecret(
+        notifier_pb2.RotateSecretRequest(webhook_id=made.id), metadata=mine, timeout=5
+    )
+    rotated = (await rotating).webhook
+
+    created_metadata = dict(await call.initial_metadata())
+    rotated_metadata = dict(await rotating.initial_metadata())
+
+    assert created_metadata["x-http-code"] == "201"
+    assert created_metadata["location"] == f"/v1/webhooks/{made.id}"
+    assert created_metadata["cache-control"] == rotated_metadata["cache-control"] == "no-store"
+    assert rotated.secret.startswith("whsec_")
+    assert rotated.secret != made.secret
+
+
+async def test_a_webhook_is_enabled_and_deleted_by_its_owner(service: Service) -> None:
+    mine = service.issuer.metadata(OWNER)
+    made = await created(service)
+
+    enabled = await service.stub.EnableWebhook(
+        notifier_pb2.EnableWebhookRequest(webhook_id=made.id), metadata=mine, timeout=5
+    )
+    await service.stub.DeleteWebhook(
+        notifier_pb2.DeleteWebhookRequest(webhook_id=made.id), metadata=mine, timeout=5
+    )
+    listed = await service.stub.ListWebhooks(
+        notifier_pb2.ListWebhooksRequest(), metadata=mine, timeout=5
+    )
+
+    assert (enabled.webhook.state, enabled.webhook.secret) == (notifier_pb2.Webhook.ENABLED, "")
+    assert not listed.webhooks
+
+
+@pytest.mark.parametrize(
+    ("url", "request_id", "code", "reason"),
+    [
+        ("http://hooks.example/", "", grpc.StatusCode.INVALID_ARGUMENT, "INVALID_URL"),
+        (URL, "mine", grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST_ID"),
+        (
+            "https://elsewhere.example/",
+            REQUEST_ID,
+            grpc.StatusCode.ALREADY_EXISTS,
+            "REQUEST_ID_REUSED",
+        ),
+        (URL, "", grpc.StatusCode.FAILED_PRECONDITION, "TOO_MANY_WEBHOOKS"),
+        (
+            URL,
+            REQUEST_ID.replace("e", "f"),
+            grpc.StatusCode.FAILED_PRECONDITION,
+            "WEBHOOK_DELETED",
+        ),
+    ],
+)
+async def test_a_webhook_that_cannot_be_is_refused_by_name(
+    service: Service, url: str, request_id: str, code: grpc.StatusCode, reason: str
+) -> None:
+    deleted = await created(service, request_id=REQUEST_ID.replace("e", "f"))
+    await service.stub.DeleteWebhook(
+        notifier_pb2.DeleteWebhookRequest(webhook_id=deleted.id),
+        metadata=service.issuer.metadata(OWNER),
+        timeout=5,
+    )
+    await created(service, request_id=REQUEST_ID)
+    await created(service)
+
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await created(service, url, request_id)
+
+    assert (caught.value.code(), reason_of(caught.value)) == (code, reason)
+
+
+@pytest.mark.parametrize("verb", ["GetWebhook", "DeleteWebhook", "EnableWebhook", "RotateSecret"])
+async def test_the_webhooks_of_others_are_unknown(service: Service, verb: str) -> None:
+    theirs = await created(service, owner=STRANGER)
+    request = getattr(notifier_pb2, f"{verb}Request")(webhook_id=theirs.id)
+    call = getattr(service.stub, verb)
+
+    with pytest.raises(grpc.aio.AioRpcError) as strangers:
+        await call(request, metadata=service.issuer.metadata(OWNER), timeout=5)
+    with pytest.raises(grpc.aio.AioRpcError) as nobodys:
+        await call(request, timeout=5)
+
+    assert strangers.value.code() is grpc.StatusCode.NOT_FOUND
+    assert reason_of(strangers.value) == "UNKNOWN_WEBHOOK"
+    assert nobodys.value.code() is grpc.StatusCode.UNAUTHENTICATED
+
+
+@pytest.mark.parametrize("channel", [0, notifier_pb2.Delivery.WEBHOOK])
+async def test_an_owner_has_a_webhook_told_again(service: Service, channel: int) -> None:
+    mail = await service.store.record(a_notice(), ("w1",))
+    await service.store.branch(mail)
+    delivery = await service.store.claim(Channel.WEBHOOK, 60)
+    assert delivery
+    await service.store.settle(delivery.abandoned(service.clock.now(), "it answered 500"))
+
+    shown = await service.redeliver(
+        a_notice().conversion_id, service.issuer.metadata(OWNER), channel, "w1"
+    )
+
+    assert (shown.channel, shown.webhook_id) == (notifier_pb2.Delivery.WEBHOOK, "w1")
+    assert shown.state == notifier_pb2.Delivery.PENDING
+    assert await service.store.claim(Channel.WEBHOOK, 60) is not None
+
+
+@pytest.mark.parametrize(
+    ("channel", "webhook_id"),
+    [(notifier_pb2.Delivery.MAIL, "w1"), (notifier_pb2.Delivery.WEBHOOK, "")],
+)
+async def test_a_channel_that_does_not_go_with_the_webhook_is_refused(
+    service: Service, channel: int, webhook_id: str
+) -> None:
+    await service.store.record(a_notice(), ("w1",))
+
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await service.redeliver(
+            a_notice().conversion_id, service.issuer.metadata(OWNER), channel, webhook_id
+        )
+
+    assert reason_of(caught.value) == "INVALID_CHANNEL"

@@ -85,3 +85,23 @@ def test_a_password_never_travels_in_clear(environment: pytest.MonkeyPatch) -> N
 
     with pytest.raises(ValidationError, match="would travel in clear"):
         Settings()
+
+
+def test_nobody_is_reached_without_tls_unless_it_is_said(
+    environment: pytest.MonkeyPatch,
+) -> None:
+    default = Settings().insecure_hosts()
+    environment.setenv("WEBHOOK_INSECURE_HOSTS", "127.0.0.1,localhost")
+
+    assert default == frozenset()
+    assert Settings().insecure_hosts() == {"127.0.0.1", "localhost"}
+
+
+@pytest.mark.parametrize("hosts", ["127.0.0.1, localhost", "Localhost", "http://localhost"])
+def test_hosts_that_no_url_could_name_are_refused(
+    environment: pytest.MonkeyPatch, hosts: str
+) -> None:
+    environment.setenv("WEBHOOK_INSECURE_HOSTS", hosts)
+
+    with pytest.raises(ValidationError):
+        Settings()

@@ -45,7 +45,6 @@ from notifier_service.domain import (
 )
 from notifier_service.ports import Reply
 from notifier_service.use_cases.hooks import WebhookMessenger
-from notifier_service.use_cases.mail import MailMessenger
 from notifier_service.use_cases.notices import ForgetConversion, RedeliverNotice, RequestNotice
 from notifier_service.use_cases.send import Lease, SendDelivery
 from notifier_service.use_cases.webhooks import (

@@ -47,6 +47,8 @@ def test_a_request_is_read_from_golden_bytes() -> None:
     assert notice.outcome is Outcome.FAILED
     assert notice.video_filename == "a.mp4"
     assert notice.failure_message == "No audio."
+    assert notice.end_time == MOMENT
+    assert notice.failure_reason == ""
     assert notice.traceparent == "00-1-2-01"
 
 

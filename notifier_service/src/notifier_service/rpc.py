@@ -44,11 +44,13 @@ TABLE: StatusTable = {
     UnknownDelivery: Answer(grpc.StatusCode.NOT_FOUND, "UNKNOWN_DELIVERY"),
     InvalidURL: Answer(grpc.StatusCode.INVALID_ARGUMENT, "INVALID_URL"),
     InvalidRequestId: Answer(grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST_ID"),
-    TooManyWebhooks: Answer(grpc.StatusCode.RESOURCE_EXHAUSTED, "TOO_MANY_WEBHOOKS"),
+    TooManyWebhooks: Answer(grpc.StatusCode.FAILED_PRECONDITION, "TOO_MANY_WEBHOOKS"),
     RequestIdReused: Answer(grpc.StatusCode.ALREADY_EXISTS, "REQUEST_ID_REUSED"),
     WebhookDeleted: Answer(grpc.StatusCode.FAILED_PRECONDITION, "WEBHOOK_DELETED"),
     UnknownWebhook: Answer(grpc.StatusCode.NOT_FOUND, "UNKNOWN_WEBHOOK"),
 }
+
+NO_STORE = ("cache-control", "no-store")
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -103,6 +105,11 @@ class NotifierServicer(notifier_pb2_grpc.NotifierServiceServicer):
         webhook = await self._verbs.create_webhook(
             caller.account_id, request.url, request.request_id
         )
+        # The edge's: 201, where it is, and that a secret must not be cached.
+        location = f"/v1/webhooks/{webhook.id}"
+        await context.send_initial_metadata(
+            (("x-http-code", "201"), ("location", location), NO_STORE)
+        )
         return notifier_pb2.CreateWebhookResponse(webhook=wire.secret_webhook_message(webhook))
 
     async def GetWebhook(
@@ -145,4 +152,5 @@ class NotifierServicer(notifier_pb2_grpc.NotifierServiceServicer):
         """Give one of the caller's webhooks another secret."""
         caller = await self._verifier.caller(context)
         webhook = await self._verbs.rotate_secret(caller.account_id, request.webhook_id)
+        await context.send_initial_metadata((NO_STORE,))
         return notifier_pb2.RotateSecretResponse(webhook=wire.secret_webhook_message(webhook))

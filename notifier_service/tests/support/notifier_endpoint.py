@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -67,7 +67,7 @@ async def endpoint(tls: ssl.SSLContext | None = None) -> AsyncIterator[Endpoint]
             writer.close()
 
     if tls is not None:
-        tls.sni_callback = note_name  # type: ignore[assignment] # it ignores what it returns
+        tls.sni_callback = note_name
     server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls)
     served.port = server.sockets[0].getsockname()[1]
     try:

@@ -300,7 +300,7 @@ class FakePage(page_pb2_grpc.PageServiceServicer):
 
 @dataclass(slots=True)
 class FakeNotifier(notifier_pb2_grpc.NotifierServiceServicer):
-    """Knows of one delivery."""
+    """Knows of one delivery and one webhook."""
 
     journal: Journal
 
@@ -320,6 +320,54 @@ class FakeNotifier(notifier_pb2_grpc.NotifierServiceServicer):
         await self.journal.note("RedeliverNotice", request, context)
         delivery = notifier_pb2.Delivery(conversion_id=request.conversion_id)
         return notifier_pb2.RedeliverNoticeResponse(delivery=delivery)
+
+    async def CreateWebhook(
+        self, request: notifier_pb2.CreateWebhookRequest, context: Context
+    ) -> notifier_pb2.CreateWebhookResponse:
+        """Take an endpoint in."""
+        await self.journal.note("CreateWebhook", request, context)
+        await context.send_initial_metadata(
+            (("x-http-code", "201"), ("location", "/v1/webhooks/w1"), ("cache-control", "no-store"))
+        )
+        webhook = notifier_pb2.Webhook(id="w1", url=request.url, secret="whsec_c2VjcmV0")
+        return notifier_pb2.CreateWebhookResponse(webhook=webhook)
+
+    async def GetWebhook(
+        self, request: notifier_pb2.GetWebhookRequest, context: Context
+    ) -> notifier_pb2.GetWebhookResponse:
+        """Show it."""
+        await self.journal.note("GetWebhook", request, context)
+        return notifier_pb2.GetWebhookResponse(webhook=notifier_pb2.Webhook(id=request.webhook_id))
+
+    async def ListWebhooks(
+        self, request: notifier_pb2.ListWebhooksRequest, context: Context
+    ) -> notifier_pb2.ListWebhooksResponse:
+        """List it."""
+        await self.journal.note("ListWebhooks", request, context)
+        return notifier_pb2.ListWebhooksResponse(webhooks=[notifier_pb2.Webhook(id="w1")])
+
+    async def DeleteWebhook(
+        self, request: notifier_pb2.DeleteWebhookRequest, context: Context
+    ) -> notifier_pb2.DeleteWebhookResponse:
+        """Let it go."""
+        await self.journal.note("DeleteWebhook", request, context)
+        return notifier_pb2.DeleteWebhookResponse()
+
+    async def EnableWebhook(
+        self, request: notifier_pb2.EnableWebhookRequest, context: Context
+    ) -> notifier_pb2.EnableWebhookResponse:
+        """Tell it again."""
+        await self.journal.note("EnableWebhook", request, context)
+        webhook = notifier_pb2.Webhook(id=request.webhook_id)
+        return notifier_pb2.EnableWebhookResponse(webhook=webhook)
+
+    async def RotateSecret(
+        self, request: notifier_pb2.RotateSecretRequest, context: Context
+    ) -> notifier_pb2.RotateSecretResponse:
+        """Give it another secret."""
+        await self.journal.note("RotateSecret", request, context)
+        webhook = notifier_pb2.Webhook(id=request.webhook_id, secret="whsec_b3RoZXI=")
+        return notifier_pb2.RotateSecretResponse(webhook=webhook)
 
 
 @dataclass(slots=True)

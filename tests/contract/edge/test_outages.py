@@ -121,6 +121,10 @@ async def test_over_grpc_a_call_that_was_cut_off_is_unavailable(
         ("RetryConversion", "POST", "/v1/conversions/c1:retry"),
         ("DeleteConversion", "DELETE", "/v1/conversions/c1"),
         ("RedeliverNotice", "POST", "/v1/deliveries/c1:redeliver"),
+        ("CreateWebhook", "POST", "/v1/webhooks"),
+        ("DeleteWebhook", "DELETE", "/v1/webhooks/w1"),
+        ("EnableWebhook", "POST", "/v1/webhooks/w1:enable"),
+        ("RotateSecret", "POST", "/v1/webhooks/w1:rotateSecret"),
     ],
 )
 async def test_a_write_is_never_repeated_by_the_edge(

@@ -32,7 +32,9 @@ class Route:
     def pattern(self) -> tuple[str, str]:
         """The method and the path with its ids blanked, as `bindings` has them."""
         path = re.sub(
-            r"(?<=/conversions/)\w+|(?<=/deliveries/)\w+|(?<=/assets/).+", "{}", self.path
+            r"(?<=/conversions/)\w+|(?<=/deliveries/)\w+|(?<=/webhooks/)\w+|(?<=/assets/).+",
+            "{}",
+            self.path,
         )
         return self.method, path
 
@@ -106,9 +108,27 @@ ROUTES = (
         "POST",
         "/v1/deliveries/c7:redeliver",
         "RedeliverNotice",
-        {"conversion_id": "c7", "channel": notifier_pb2.Delivery.MAIL},
-        json={"channel": "MAIL"},
+        {"conversion_id": "c7", "channel": notifier_pb2.Delivery.WEBHOOK, "webhook_id": "w1"},
+        json={"channel": "WEBHOOK", "webhook_id": "w1"},
     ),
+    Route(
+        "POST",
+        "/v1/webhooks",
+        "CreateWebhook",
+        {"url": "https://hooks.example/in?key=1", "request_id": "r1"},
+        json={"url": "https://hooks.example/in?key=1", "request_id": "r1"},
+    ),
+    Route(
+        "GET",
+        "/v1/webhooks",
+        "ListWebhooks",
+        {"page_size": 7, "page_token": "t"},
+        query={"page_size": "7", "page_token": "t"},
+    ),
+    Route("GET", "/v1/webhooks/w7", "GetWebhook", {"webhook_id": "w7"}),
+    Route("DELETE", "/v1/webhooks/w7", "DeleteWebhook", {"webhook_id": "w7"}),
+    Route("POST", "/v1/webhooks/w7:enable", "EnableWebhook", {"webhook_id": "w7"}),
+    Route("POST", "/v1/webhooks/w7:rotateSecret", "RotateSecret", {"webhook_id": "w7"}),
 )
 
 
@@ -142,6 +162,17 @@ async def test_a_retry_answers_201_and_says_where(member: httpx.AsyncClient) -> 
     assert answer.status_code == httpx.codes.CREATED
     assert answer.headers["location"] == "/v1/conversions/c2"
     assert answer.json()["conversion"]["retry_of"] == "c7"
+
+
+async def test_a_new_webhook_answers_201_says_where_and_is_not_cached(
+    member: httpx.AsyncClient,
+) -> None:
+    answer = await member.post("/v1/webhooks", json={"url": "https://hooks.example/"})
+
+    assert answer.status_code == httpx.codes.CREATED
+    assert answer.headers["location"] == "/v1/webhooks/w1"
+    assert answer.headers["cache-control"] == "no-store"
+    assert answer.json()["webhook"]["secret"] == "whsec_c2VjcmV0"
 
 
 def test_the_table_above_has_every_route_of_the_contracts() -> None:

@@ -47,6 +47,12 @@ async def test_an_open_route_needs_no_token(
         ("GET", "/v1/conversions/c1/audio"),
         ("GET", "/v1/deliveries"),
         ("POST", "/v1/deliveries/c1:redeliver"),
+        ("POST", "/v1/webhooks"),
+        ("GET", "/v1/webhooks"),
+        ("GET", "/v1/webhooks/w1"),
+        ("DELETE", "/v1/webhooks/w1"),
+        ("POST", "/v1/webhooks/w1:enable"),
+        ("POST", "/v1/webhooks/w1:rotateSecret"),
     ],
 )
 async def test_any_other_route_asks_for_a_token(
