@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from typing import TYPE_CHECKING, Any
 
 from gateway_service.domain import FINAL, Conversion
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 FINAL_NAMES = frozenset(state.value for state in FINAL)
 CALLED_OFF = frozenset({"CANCELLED", "DELETED"})
 COLLECTIONS = (("gateway", "conversions"), ("converter", "claims"), ("notifier", "deliveries"))
+DELIVERIES = ("deliveries", "webhook_deliveries")
+TOLD = frozenset({"SUCCEEDED", "FAILED"})
 # What a tombstone may keep; everything else was the owner's.
 CLAIM_TOMBSTONE = frozenset({"_id", "state", "fence", "end_time", "outbox"})
 
@@ -47,6 +50,7 @@ class Checker:
         self._fences: dict[str, int] = {}
         self._claims: dict[str, Document] = {}
         self._mails: dict[str, str] = {}
+        self._hooks: dict[str, str] = {}
         self._retries: dict[str, str] = {}
         self._tombstones: set[str] = set()
         self._encodings: dict[str, int] = {}
@@ -106,6 +110,22 @@ class Checker:
             self._found(not is_second, "two mails although nothing failed")
             key = self._mails.setdefault(row["_id"], letter.message_id)
             self._found(key == letter.message_id, "two mails of one conversion have two keys")
+
+    def hooked(self, key: str, body: bytes) -> None:
+        """An endpoint was told: of a final state, as it is, always under the same key."""
+        data = json.loads(body)["data"]
+        conversion_id = data["conversion_id"]
+        row = self._conversions().get(conversion_id)
+        if row is None:
+            self.findings.append("an endpoint is told of a conversion that is not there")
+        elif row["delete_time"] is None:
+            self._found(row["state"] in TOLD, f"an endpoint is told of {row['state']}")
+            same = data["state"] == row["state"]
+            self._found(same, f"an endpoint is told {data['state']}, it {row['state']}")
+            is_second = conversion_id in self._hooks and not self._world.faults
+            self._found(not is_second, "an endpoint is told twice although nothing failed")
+            first = self._hooks.setdefault(conversion_id, key)
+            self._found(key == first, "an endpoint is told under two keys")
 
     def encodes(self, video: bytes) -> None:
         """An engine begins with a video: once for each conversion, unless something failed."""
@@ -222,7 +242,8 @@ class Checker:
         ]
         found += [
             f"a delivery is pending: {row['last_error']}"
-            for row in world.server.documents("notifier", "deliveries")
+            for collection in DELIVERIES
+            for row in world.server.documents("notifier", collection)
             if row.get("state") == "PENDING"
         ]
         if not all(each.answers or each.refusals for each in world.uploads):
@@ -246,9 +267,10 @@ class Checker:
         if row["delete_time"] is not None:
             require(claim is None or set(claim) <= CLAIM_TOMBSTONE, "a deleted claim is kept")
             require(not self._audio_of(key), "deleted, and there is audio")
-            for delivery in self._world.server.documents("notifier", "deliveries"):
-                kept = delivery.get("recipient") and delivery.get("conversion_id") == key
-                require(not kept, "deleted, and there is a delivery")
+            for collection in DELIVERIES:
+                for delivery in self._world.server.documents("notifier", collection):
+                    kept = delivery.get("conversion_id") == key
+                    require(not kept, "deleted, and there is a delivery")
             return
         require(key not in self.deleted, "a deleted conversion is there")
         if row["state"] == "CANCELLED":
@@ -256,6 +278,7 @@ class Checker:
             require(not self._audio_of(key), "cancelled, and there is audio")
             return
         require(key in self._mails, f"no mail of a conversion that {row['state']}")
+        require(key in self._hooks, f"no endpoint was told of a conversion that {row['state']}")
         if self.accepted_by[key].kind is Kind.SILENT:
             require(row["state"] == "FAILED", "a video without audio did not fail")
         else:

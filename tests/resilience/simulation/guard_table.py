@@ -7,6 +7,7 @@ from dataclasses import dataclass
 GATEWAY = "gateway_service/src/gateway_service"
 CONVERTER = "converter_service/src/converter_service"
 NOTIFIER = "notifier_service/src/notifier_service"
+NOTIFIER_TESTS = "notifier_service/tests"
 SIMULATION = "simulation"
 CAGE = "converter_service/tests/test_cage.py"
 SCENARIOS = "tests/resilience/simulation/test_scenarios.py"
@@ -42,7 +43,7 @@ GUARDS = (
     ),
     Guard(
         "fence: stale notifier's writes",
-        f"{NOTIFIER}/adapters/mongo_deliveries.py",
+        f"{NOTIFIER}/adapters/delivery_documents.py",
         '        "attempts": claimed.attempts,\n        "fence": claimed.fence,\n',
         "",
         "notifier_service/tests/test_delivery_store.py",
@@ -100,14 +101,14 @@ GUARDS = (
     Guard(
         "dedupe: one delivery a conversion",
         f"{NOTIFIER}/adapters/mongo_deliveries.py",
-        'return _delivery(await self._collection.find_one({"_id": notice.key}))',
-        'await self._collection.replace_one({"_id": notice.key}, new)',
+        'return delivery_of(await self._mails.find_one({"_id": new["_id"]}))',
+        'await self._mails.replace_one({"_id": new["_id"]}, new)',
         SCENARIOS,
         is_quick=True,
     ),
     Guard(
         "dedupe: telling of a mail again",
-        f"{NOTIFIER}/use_cases.py",
+        f"{NOTIFIER}/use_cases/notices.py",
         "await self._store.announce(delivery)",
         "pass",
         SCENARIOS,
@@ -209,7 +210,7 @@ GUARDS = (
     ),
     Guard(
         "heartbeat: of a mail",
-        f"{NOTIFIER}/use_cases.py",
+        f"{NOTIFIER}/use_cases/send.py",
         "held = await self._store.renew(claimed, self.seconds)",
         "held = True",
         SCENARIOS,
@@ -259,9 +260,51 @@ GUARDS = (
     Guard(
         "outbox: mail, with the delivery",
         f"{NOTIFIER}/adapters/mongo_deliveries.py",
-        '                    "$push": {"outbox": entry},\n',
+        '            changes["$push"] = {"outbox": entry}\n',
         "",
         SCENARIOS,
+    ),
+    Guard(
+        "webhooks: recorded before the mail is settled",
+        f"{NOTIFIER}/use_cases/send.py",
+        "if delivery.unrecorded and not await self._branched(delivery):",
+        "if False:",
+        f"{NOTIFIER_TESTS}/test_webhook_use_cases.py",
+    ),
+    Guard(
+        "webhooks: of the first request, not of its repeats",
+        f"{NOTIFIER}/adapters/mongo_deliveries.py",
+        "for webhook_id in delivery.unrecorded:",
+        "for webhook_id in ():",
+        SCENARIOS,
+    ),
+    Guard(
+        "webhooks: told again under the same key",
+        f"{NOTIFIER}/use_cases/hooks.py",
+        '"webhook-id": delivery.key,',
+        '"webhook-id": f"{delivery.key}:{delivery.attempts}",',
+        f"{NOTIFIER_TESTS}/test_webhook_use_cases.py",
+    ),
+    Guard(
+        "webhooks: forgotten with their conversion",
+        f"{NOTIFIER}/adapters/mongo_deliveries.py",
+        'await _put(self._hooks, {"_id": hook, **tombstone})',
+        "pass",
+        f"{NOTIFIER_TESTS}/test_delivery_store.py",
+    ),
+    Guard(
+        "webhooks: never more than there may be",
+        f"{NOTIFIER}/adapters/mongo_webhooks.py",
+        '{"_id": webhooks.account_id, "version": webhooks.version}, document',
+        '{"_id": webhooks.account_id}, document',
+        f"{NOTIFIER_TESTS}/test_webhook_store.py",
+    ),
+    Guard(
+        "webhooks: to public addresses only",
+        f"{NOTIFIER}/adapters/public_network.py",
+        "if host not in self._insecure_hosts and not all(map(is_public, addresses)):",
+        "if False:",
+        f"{NOTIFIER_TESTS}/test_courier.py",
     ),
     Guard(
         "tombstone: deleted is not shown",

@@ -17,7 +17,7 @@ from .world import World, determined, request_id_of, upload_of
 NUMBERS = st.integers(0, 30)
 SECONDS = st.sampled_from([0.3, 1.0, 3.0, 9.0])
 HANGS = st.sampled_from([1.0, 4.0, 16.0, 45.0])
-BACKENDS = st.sampled_from(["store", "bus", "videos", "audio", "mail"])
+BACKENDS = st.sampled_from(["store", "bus", "videos", "audio", "mail", "hook"])
 TROUBLES = st.sampled_from(["fails", "stops short"])
 KINDS = st.sampled_from([Kind.SHORT, Kind.LONG, Kind.LONG, Kind.SILENT])
 FATES = st.sampled_from([*Fate])
@@ -244,6 +244,12 @@ class Schedule(RuleBasedStateMachine):
         """The mail server takes nothing, or does again."""
         with self._watched() as world:
             world.mail_is_busy = not world.mail_is_busy
+
+    @rule()
+    def busy_hook(self) -> None:
+        """The endpoint of the owner takes nothing, or does again."""
+        with self._watched() as world:
+            world.hook_is_busy = not world.hook_is_busy
 
 
 # A conversion survives so many, and that it does is at stake here.

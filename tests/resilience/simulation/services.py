@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, cast
@@ -34,16 +34,27 @@ from gateway_service.use_cases.read import DownloadAudio, GetConversion
 from gateway_service.use_cases.request import RequestConversion
 from gateway_service.use_cases.upload import Limits, UploadVideo
 from gateway_service.use_cases.wakeful import Alarm
-from notifier_service.adapters.mongo_deliveries import MongoDeliveryStore
-from notifier_service.domain import MailDeferred, Patience
+from notifier_service.adapters.mongo_deliveries import MAILS, MongoDeliveryStore
+from notifier_service.adapters.mongo_webhooks import MongoWebhookStore
+from notifier_service.domain import (
+    AccountWebhooks,
+    Channel,
+    NoticeDeferred,
+    Patience,
+    Secret,
+    Webhook,
+    WebhookState,
+)
 from notifier_service.letter import Letter, Letterhead
-from notifier_service.use_cases import (
+from notifier_service.ports import Reply
+from notifier_service.use_cases.hooks import WebhookMessenger
+from notifier_service.use_cases.mail import MailMessenger
+from notifier_service.use_cases.notices import (
     ForgetConversion,
-    Lease,
     RequestNotice,
-    SendDelivery,
     SweepTombstones,
 )
+from notifier_service.use_cases.send import Lease, SendDelivery
 from tonearm_chassis.dead_letters import DeadLetterLimit, DeadLetters
 from tonearm_chassis.errors import Outage
 from tonearm_chassis.events import EventHandler
@@ -67,7 +78,7 @@ if TYPE_CHECKING:
     from .world import World
 
 START = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
-STORE, VIDEOS, AUDIO, MAIL = "store", "videos", "audio", "mail"
+STORE, VIDEOS, AUDIO, MAIL, HOOK = "store", "videos", "audio", "mail", "hook"
 
 REMIND_SECONDS = 4.0
 LEASE_SECONDS = 15.0
@@ -81,6 +92,15 @@ PATIENCE = sweep.Patience(
     SWEEP_SECONDS, LIMITS.idle_seconds, ORPHAN_AGE_SECONDS, timedelta(days=1), RETENTION
 )
 HOUSEKEEPING = housekeeping.Retention(SWEEP_SECONDS, ORPHAN_AGE_SECONDS, 14.0)
+
+
+HERS = Webhook(
+    id="hers",
+    url="https://hooks.example/",
+    state=WebhookState.ENABLED,
+    create_time=START,
+    secrets=(Secret("whsec_c2VjcmV0"),),
+)
 
 
 class SkewedClock:
@@ -252,10 +272,31 @@ class SimulatedMailer:
 
         async def effect() -> None:
             if self._world.mail_is_busy:
-                raise MailDeferred("450 busy")
+                raise NoticeDeferred("450 busy")
             self._world.mailed(letter)
 
         await self._world.network.ask(MAIL, "send", effect, lambda: Outage("smtp: cut"))
+
+
+class SimulatedCourier:
+    """A `Courier` to an endpoint that is the world's."""
+
+    def __init__(self, world: World) -> None:
+        """Deliver to the world."""
+        self._world = world
+
+    async def post(self, _url: str, headers: Mapping[str, str], body: bytes) -> Reply:
+        """Make a request; a busy endpoint has not heard it."""
+
+        async def effect() -> Reply:
+            if self._world.hook_is_busy:
+                return Reply(503)
+            self._world.hooked(headers["webhook-id"], body)
+            return Reply(204)
+
+        return await self._world.network.ask(
+            HOOK, "post", effect, lambda: NoticeDeferred("it could not be reached")
+        )
 
 
 class Notifier:
@@ -266,30 +307,46 @@ class Notifier:
         self.site = site
         self.process = site.process
         database, stopping = site.database("notifier"), asyncio.Event()
-        clock, deliveries = StoreClock(database, site.clock), database["deliveries"]
+        clock = StoreClock(database, site.clock)
         preparation = Preparation(clock.measure)
-        store = MongoDeliveryStore(deliveries)
-        relay = Relay(MongoOutbox(deliveries), site.producer)
+        store, webhooks = MongoDeliveryStore(database), MongoWebhookStore(database)
+        relay = Relay(MongoOutbox(database[MAILS]), site.producer)
         lease = Lease(store, clock, LEASE_SECONDS)
-        send = SendDelivery(
-            store,
-            SimulatedMailer(site.world),
-            lease=lease,
-            letterhead=Letterhead("tonearm@example.org", "https://tonearm.example.org"),
-            patience=Patience(timedelta(hours=72), chance=lambda: 0.5, longest_pause_seconds=20),
-            clock=clock,
-        )
-        sender = notifier_service.worker.Sender(
-            store, send, lease=lease, at_once=2, on_settled=relay.wake, poll_seconds=3.0
-        )
-        request = RequestNotice(store, wake_sender=sender.wake, wake_relay=relay.wake)
+        letterhead = Letterhead("tonearm@example.org", "https://tonearm.example.org")
+        messengers = {
+            Channel.MAIL: MailMessenger(SimulatedMailer(site.world), letterhead),
+            Channel.WEBHOOK: WebhookMessenger(
+                webhooks,
+                SimulatedCourier(site.world),
+                write=notifier_service.wire.webhook_body,
+                clock=clock,
+            ),
+        }
+        patience = Patience(timedelta(hours=72), chance=lambda: 0.5, longest_pause_seconds=20)
+        senders = [
+            notifier_service.worker.Sender(
+                store,
+                SendDelivery(store, messenger, lease=lease, patience=patience, clock=clock),
+                notifier_service.worker.Lane(channel, at_once=2, poll_seconds=3.0),
+                lease=lease,
+                on_settled=relay.wake,
+            )
+            for channel, messenger in messengers.items()
+        ]
+
+        def wake() -> None:
+            for sender in senders:
+                sender.wake()
+
+        request = RequestNotice(store, webhooks, wake_senders=wake, wake_relay=relay.wake)
         forget = ForgetConversion(store, wake_relay=relay.wake)
         sweeper = notifier_service.worker.TombstoneSweeper(
             SweepTombstones(store, keep=timedelta(days=14)), every_seconds=60
         )
         for background in (preparation, clock, relay, sweeper):
             site.spawn(background.run(stopping))
-        site.spawn(Afterwards(preparation, sender.run).run(stopping))
+        for sender in senders:
+            site.spawn(Afterwards(preparation, sender.run).run(stopping))
         site.consume(
             "notifier",
             notifier_service.worker.NotificationWorker(request, forget),
@@ -298,14 +355,15 @@ class Notifier:
 
 
 async def prepare(world: World) -> None:
-    """Create the indexes, as every service does before it is ready."""
+    """Create the indexes, as every service does before it is ready, and a webhook of Ada's."""
     site = Site(world, cast("Process", PROCESS.get()))
     gateway = MongoConversionStore(site.database("gateway"), REMIND_SECONDS)
     await gateway.prepare()
     claims = site.database("converter")["claims"]
     await MongoClaimStore(claims, lease_seconds=LEASE_SECONDS, promised=lambda: None).prepare()
-    deliveries = site.database("notifier")["deliveries"]
-    await MongoDeliveryStore(deliveries).prepare()
+    notifier = site.database("notifier")
+    await MongoDeliveryStore(notifier).prepare()
+    await MongoWebhookStore(notifier).save(AccountWebhooks("ada", webhooks=(HERS,)))
 
 
 MAKERS: dict[str, Callable[[Site], Gateway | Converter | Notifier]] = {

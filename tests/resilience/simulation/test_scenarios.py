@@ -231,6 +231,40 @@ def test_a_mail_that_is_under_way_for_long_is_not_sent_by_another_notifier(world
     assert len(world.mails) == 1
 
 
+def test_an_endpoint_that_hangs_holds_up_no_mail_and_is_told_later(world: World) -> None:
+    key = uploaded(world, Kind.SHORT)
+    while not (telling := [each for each in world.network.gates if each.name == "post"]):
+        assert world.loop.now < PATIENCE_SECONDS
+        world.step(world.loop.now + 1.0)
+    world.network.gates.remove(telling[0])  # it stays on its way
+
+    world.run(LEASE_SECONDS * 2)
+
+    assert len(world.mails) == 1
+    assert world.server.rows_of("gateway", "conversions").documents[key]["notified"]
+    assert not world.hooks
+    world.network.gates.append(telling[0])
+    world.settle()
+    assert world.hooks == [f"{key}:webhook:hers"]
+
+
+def test_an_endpoint_is_told_though_the_notifier_died_before_all_was_recorded(
+    world: World,
+) -> None:
+    key = uploaded(world, Kind.SHORT)
+    name = "webhook_deliveries.insert_one"
+    while not (recording := [each for each in world.network.gates if name in each.name]):
+        assert world.loop.now < PATIENCE_SECONDS
+        world.step(world.loop.now + 1.0)
+    world.kill(recording[0].process, take_requests=True)
+    world.bus.wipe()
+
+    world.settle()
+
+    assert len(world.mails) == 1
+    assert world.hooks == [f"{key}:webhook:hers"]
+
+
 def test_messages_that_come_ten_times_make_one_mp3_and_one_mail(world: World) -> None:
     put_once = world.bus.put
 

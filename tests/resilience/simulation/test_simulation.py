@@ -24,6 +24,7 @@ STORE_SUITES = (
     "converter_service/tests/test_losses.py",
     "converter_service/tests/test_tombstones.py",
     "notifier_service/tests/test_delivery_store.py",
+    "notifier_service/tests/test_webhook_store.py",
 )
 
 

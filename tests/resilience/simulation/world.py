@@ -79,7 +79,9 @@ class World:
         self.audio = Shelf(lambda: self.loop.now, START)
         self.faults = 0
         self.mail_is_busy = False
+        self.hook_is_busy = False
         self.mails: list[Letter] = []
+        self.hooks: list[str] = []
         self.uploads: list[Upload] = []
         self.services: dict[str, Gateway | Converter | Notifier] = {}
         self.down: list[str] = []
@@ -233,6 +235,11 @@ class World:
         self.mails.append(letter)
         self.checker.mailed(letter)
 
+    def hooked(self, key: str, body: bytes) -> None:
+        """Keep what an endpoint was told."""
+        self.hooks.append(key)
+        self.checker.hooked(key, body)
+
     # Steps.
 
     def openable(self) -> list[Gate]:
@@ -289,7 +296,7 @@ class World:
     def heal(self) -> None:
         """End all faults: whatever is down comes back, whatever hangs goes on."""
         self.network.away.clear()
-        self.mail_is_busy = False
+        self.mail_is_busy = self.hook_is_busy = False
         self.trouble.next.clear()
         for each in self.services.values():
             if isinstance(each, Converter):
