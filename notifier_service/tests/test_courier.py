@@ -216,7 +216,7 @@ async def test_without_tls_nothing_is_sent_but_to_hosts_that_the_operator_named(
 async def test_tls_is_for_the_name_though_the_address_is_pinned(tmp_path: Path) -> None:
     server, client = tls_contexts(tmp_path)
     async with endpoint(server) as served:
-        reply = await courier(tls=client).post(url_of(served, "https"), HEADERS, BODY)
+        reply = await courier(tls=client).post(url_of(served, "HTTPS"), HEADERS, BODY)
 
     assert reply == Reply(204)
     assert served.server_names == [HOST]

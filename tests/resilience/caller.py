@@ -16,7 +16,19 @@ from typing import Any, Self
 import httpx
 from rest_client import PASSWORD, Account
 
-from .history import Accepted, Asked, Downloaded, History, Missing, Odd, Opened, Seen, Source
+from .endpoints import Endpoints
+from .history import (
+    Accepted,
+    Asked,
+    Downloaded,
+    History,
+    Listening,
+    Missing,
+    Odd,
+    Opened,
+    Seen,
+    Source,
+)
 
 CALL_SECONDS = 12.0
 PAUSE_SECONDS = 0.25
@@ -40,19 +52,29 @@ class Library:
     sources: dict[str, Source]
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where Tonearm is, and where callers hear from it: below `hears_at`, at `endpoints`."""
+
+    url: str
+    hears_at: str
+    endpoints: Endpoints
+
+
 class Caller:
     """One account's calls over REST; `patience_seconds` bound every one, repeats included."""
 
     def __init__(
-        self, url: str, history: History, library: Library, *, patience_seconds: float = 120.0
+        self, place: Place, history: History, library: Library, *, patience_seconds: float = 120.0
     ) -> None:
+        self._place = place
         self._history = history
         self._library = library
         self._patience_seconds = patience_seconds
         # Logins are limited by the caller's address.
         last = ".".join(str(random.SystemRandom().randrange(2, 250)) for _ in range(3))
         self._http = httpx.AsyncClient(
-            base_url=url,
+            base_url=place.url,
             transport=httpx.AsyncHTTPTransport(local_address=f"127.{last}"),
             timeout=CALL_SECONDS,
         )
@@ -72,7 +94,7 @@ class Caller:
         await self._http.aclose()
 
     async def register(self) -> None:
-        """Open an account, always by the same request, and log in."""
+        """Open an account, always by the same request, log in, and name an endpoint."""
         begun = time.time()
         body = {
             "email": self._account.email,
@@ -83,6 +105,15 @@ class Caller:
         account_id = answer.json()["account"]["id"]
         self._history.add(Opened(account_id, self._opening, begun, time.time()))
         await self._log_in()
+        await self._listen()
+
+    async def _listen(self) -> None:
+        begun, path = time.time(), f"/{self._opening}"
+        body = {"url": f"{self._place.hears_at}{path}", "request_id": self._opening}
+        answer = await self._call("POST", "/v1/webhooks", expected=(201,), json=body)
+        webhook = answer.json()["webhook"]
+        self._place.endpoints.trust(path, webhook["secret"])
+        self._history.add(Listening(webhook["id"], self._opening, begun, time.time()))
 
     async def upload(self, source: str, request_id: str | None = None, **query: int) -> str:
         """Upload a video until it is accepted, and return its conversion's id."""

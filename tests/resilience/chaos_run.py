@@ -26,7 +26,7 @@ from .storm import Plan, Storm
 from .tally import Tally
 
 END_SECONDS = 240.0
-MAIL_SECONDS = 120.0
+NOTICE_SECONDS = 120.0
 AUDIT_SECONDS = 240.0
 AUDIT_GRACE_SECONDS = 30
 PROGRESS_SECONDS = 20.0
@@ -54,12 +54,14 @@ class ChaosRun:
         directory = self._directory / "videos"
         library = Library(directory, await asyncio.to_thread(make_sources, directory))
         self._market.directory.mkdir(exist_ok=True)
-        judgement = Judgement(self._history, self._market, self._rig.stack.mailbox)
-        newcomer = partial(Caller, self._rig.stack.url, self._history, library)
+        judgement = Judgement(
+            self._history, self._market, self._rig.stack.mailbox, self._rig.endpoints
+        )
+        newcomer = partial(Caller, self._rig.place, self._history, library)
         async with AsyncExitStack() as stack:
             await self._rage(stack, newcomer)
             await judgement.ends(seconds=END_SECONDS)
-            await judgement.mails(seconds=MAIL_SECONDS)
+            await judgement.notices(seconds=NOTICE_SECONDS)
         verdict = judgement.verdict(library.sources)
         address = self._rig.stack.mongodb_uri
         findings = await asyncio.to_thread(

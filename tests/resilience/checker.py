@@ -1,10 +1,12 @@
 """Hold a history to the guarantee: nothing accepted is lost, doubled, or shown in part.
 
 - **lost**: an accepted conversion without a final state, gone without having been deleted, ended
-  otherwise than its video deserves, without audio or without a mail that it should have.
-- **duplicated**: a second final state, a second audio, a second mail under another key, a mail for
-  what is not final, a second conversion or account for one request, life after deletion.
-- **partial**: audio that is not all of the source, not what was promised, or there too early.
+  otherwise than its video deserves, without audio, mail or webhook that it should have.
+- **duplicated**: a second final state, a second audio, a second mail or webhook under another key,
+  one for what is not final, a second conversion, account or webhook for one request, life after
+  deletion.
+- **partial**: audio that is not all of the source, not what was promised, or there too early; a
+  webhook that is not signed or does not say why.
 """
 
 from __future__ import annotations
@@ -12,14 +14,16 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import TypeVar
 
+from .evidence import FINAL, Evidence, Fault, Finding
 from .history import (
     Accepted,
     Asked,
     Downloaded,
     History,
+    Hook,
+    Listening,
     Mail,
     Missing,
     Opened,
@@ -27,31 +31,19 @@ from .history import (
     Sound,
     Source,
 )
+from .tellings import (
+    endpoint_can_trust,
+    endpoint_is_told_after_the_end,
+    endpoint_is_told_once,
+    endpoint_is_told_why,
+    is_mailed_after_the_end,
+    is_mailed_once,
+)
 
 FRAME = 1152
 """The samples of an MP3's frame: the guarantee's tolerance."""
-FINAL = frozenset({"SUCCEEDED", "FAILED", "CANCELLED"})
-TOLD = frozenset({"SUCCEEDED", "FAILED"})
 
-X = TypeVar("X", Seen, Missing, Downloaded, Asked, Mail)
-
-
-class Fault(StrEnum):
-    """The ways to break the guarantee."""
-
-    LOST = "lost"
-    DUPLICATED = "duplicated"
-    PARTIAL = "partial"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One breach of the guarantee."""
-
-    fault: Fault
-    conversion_id: str
-    """Or an account's."""
-    what: str
+X = TypeVar("X", Seen, Missing, Downloaded, Asked, Mail, Hook)
 
 
 Rule = Callable[["Evidence"], Iterator[Finding]]
@@ -75,32 +67,17 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
-    """All that is known of one conversion."""
+class Told:
+    """What owners were told, and how."""
 
-    conversion_id: str
-    source: Source
-    seen: Sequence[Seen]
-    missing: Sequence[Missing]
-    downloads: Sequence[Downloaded]
-    asked: Sequence[Asked]
-    mails: Sequence[Mail]
-    sounds: Mapping[str, Sound]
-
-    @property
-    def final(self) -> Seen | None:
-        """The first final state that was seen."""
-        return next((each for each in self.seen if each.state in FINAL), None)
-
-    def was_asked(self, what: str) -> bool:
-        """Tell whether somebody tried to, whatever the answer was."""
-        return any(each.what == what for each in self.asked)
+    mails: Sequence[Mail] = ()
+    hooks: Sequence[Hook] = ()
 
 
 def check(
     history: History,
     sources: Mapping[str, Source],
-    mails: Sequence[Mail],
+    told: Told,
     sounds: Mapping[str, Sound],
     rules: Sequence[Rule] | None = None,
 ) -> Verdict:
@@ -108,8 +85,10 @@ def check(
     accepted = {each.conversion_id: each for each in history.of(Accepted)}
     conversions = ((each.request_id, each.conversion_id) for each in history.of(Accepted))
     accounts = ((each.request_id, each.account_id) for each in history.of(Opened))
-    findings = [*_second_answers(conversions), *_second_answers(accounts)]
-    for evidence in _evidence(history, accepted, sources, mails, sounds):
+    webhooks = ((each.request_id, each.webhook_id) for each in history.of(Listening))
+    answers = (conversions, accounts, webhooks)
+    findings = [found for each in answers for found in _second_answers(each)]
+    for evidence in _evidence(history, accepted, sources, told, sounds):
         for rule in RULES if rules is None else rules:
             findings += rule(evidence)
     return Verdict(len(accepted), tuple(findings))
@@ -119,14 +98,14 @@ def _evidence(
     history: History,
     accepted: Mapping[str, Accepted],
     sources: Mapping[str, Source],
-    mails: Sequence[Mail],
+    told: Told,
     sounds: Mapping[str, Sound],
 ) -> Iterator[Evidence]:
     seen = _by_conversion(sorted(history.of(Seen), key=lambda each: each.ended))
     missing = _by_conversion(history.of(Missing))
     downloads = _by_conversion(history.of(Downloaded))
     asked = _by_conversion(history.of(Asked))
-    told = _by_conversion(mails)
+    mails, hooks = _by_conversion(told.mails), _by_conversion(told.hooks)
     for each, entry in accepted.items():
         yield Evidence(
             conversion_id=each,
@@ -135,7 +114,8 @@ def _evidence(
             missing=missing[each],
             downloads=downloads[each],
             asked=asked[each],
-            mails=told[each],
+            mails=mails[each],
+            hooks=hooks[each],
             sounds=sounds,
         )
 
@@ -227,28 +207,6 @@ def _audio_comes_last(of: Evidence) -> Iterator[Finding]:
             yield Finding(Fault.PARTIAL, of.conversion_id, what)
 
 
-def _is_told_once(of: Evidence) -> Iterator[Finding]:
-    keys = {each.message_id for each in of.mails}
-    if len(keys) > 1:
-        what = f"mails under {len(keys)} keys: {', '.join(sorted(keys))}"
-        yield Finding(Fault.DUPLICATED, of.conversion_id, what)
-    state = of.final.state if of.final is not None else "not final"
-    if wrong := {each.outcome for each in of.mails} - {state}:
-        if state == "not final" and of.was_asked("delete"):
-            return
-        what = f"a mail says {', '.join(sorted(wrong))}, the state is {state}"
-        yield Finding(Fault.DUPLICATED, of.conversion_id, what)
-    if state in TOLD and not of.mails and not of.was_asked("delete"):
-        yield Finding(Fault.LOST, of.conversion_id, f"{state}, but no mail came")
-
-
-def _is_told_after_the_end(of: Evidence) -> Iterator[Finding]:
-    for mail in of.mails:
-        if any(each.begun >= mail.arrived and each.state not in FINAL for each in of.seen):
-            yield Finding(Fault.DUPLICATED, of.conversion_id, "a mail came before the end")
-            return
-
-
 RULES: tuple[Rule, ...] = (
     _ends,
     _ends_as_it_deserves,
@@ -257,6 +215,10 @@ RULES: tuple[Rule, ...] = (
     _has_one_audio,
     _audio_is_whole,
     _audio_comes_last,
-    _is_told_once,
-    _is_told_after_the_end,
+    is_mailed_once,
+    is_mailed_after_the_end,
+    endpoint_is_told_once,
+    endpoint_is_told_after_the_end,
+    endpoint_can_trust,
+    endpoint_is_told_why,
 )

@@ -6,8 +6,9 @@ import statistics
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
-from .checker import Fault, Verdict
+from .checker import Verdict
 from .customers import Job
+from .evidence import Fault
 from .faults import Strike
 
 SHOWN = 50

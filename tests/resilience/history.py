@@ -98,6 +98,16 @@ class Opened:
 
 
 @dataclass(frozen=True, slots=True)
+class Listening:
+    """A request was answered with a webhook."""
+
+    webhook_id: str
+    request_id: str
+    begun: float
+    ended: float
+
+
+@dataclass(frozen=True, slots=True)
 class Odd:
     """An answer that nobody should get, whatever fails: a bug, though nothing may be lost."""
 
@@ -118,6 +128,19 @@ class Mail:
 
 
 @dataclass(frozen=True, slots=True)
+class Hook:
+    """A request that came to a caller's endpoint, whether it was taken or sent away."""
+
+    conversion_id: str
+    webhook_id: str
+    outcome: str
+    arrived: float
+    reason: str = ""
+    taken: bool = True
+    is_signed: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Sound:
     """What came of decoding an MP3 from end to end."""
 
@@ -125,7 +148,7 @@ class Sound:
     complaints: str = ""
 
 
-Entry: TypeAlias = Accepted | Seen | Missing | Downloaded | Asked | Opened | Odd
+Entry: TypeAlias = Accepted | Seen | Missing | Downloaded | Asked | Opened | Listening | Odd
 E = TypeVar("E", bound=Entry)
 
 

@@ -9,8 +9,10 @@ from contextlib import suppress
 from pathlib import Path
 
 from .caller import Caller, GaveUp
-from .checker import TOLD, Verdict, check
+from .checker import Told, Verdict, check
 from .customers import Market, fetch
+from .endpoints import Endpoints
+from .evidence import TOLD
 from .history import Asked, History, Seen, Source, read_mails
 
 AT_ONCE = 8
@@ -19,10 +21,13 @@ AT_ONCE = 8
 class Judgement:
     """The end of a run: what became of everything that was accepted."""
 
-    def __init__(self, history: History, market: Market, mailbox: Path) -> None:
+    def __init__(
+        self, history: History, market: Market, mailbox: Path, endpoints: Endpoints
+    ) -> None:
         self._history = history
         self._market = market
         self._mailbox = mailbox
+        self._endpoints = endpoints
 
     async def ends(self, *, seconds: float) -> None:
         """Look at every conversion until it is over, and download what succeeded once more."""
@@ -35,18 +40,21 @@ class Judgement:
             )
         )
 
-    async def mails(self, *, seconds: float) -> None:
-        """Wait until each conversion of which one must be told has had a mail."""
+    async def notices(self, *, seconds: float) -> None:
+        """Wait until each conversion of which one must be told has had a mail and a webhook."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             mails = await asyncio.to_thread(read_mails, self._mailbox)
-            if not self._to_be_told() - {mail.conversion_id for mail in mails}:
+            mailed = {mail.conversion_id for mail in mails}
+            taken = {hook.conversion_id for hook in self._endpoints.hooks if hook.taken}
+            if not self._to_be_told() - (mailed & taken):
                 return
             await asyncio.sleep(0.5)
 
     def verdict(self, sources: Mapping[str, Source]) -> Verdict:
         """Judge."""
-        return check(self._history, sources, read_mails(self._mailbox), self._market.sounds)
+        told = Told(read_mails(self._mailbox), self._endpoints.hooks)
+        return check(self._history, sources, told, self._market.sounds)
 
     async def _see_end(
         self, caller: Caller, conversion_id: str, places: asyncio.Semaphore, deadline: float

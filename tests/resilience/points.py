@@ -42,9 +42,12 @@ STEPS = {
         "claims.settle",
     ),
     "notifier": (
+        "webhooks.load",
         "deliveries.record",
+        "deliveries.branch",
         "deliveries.claim",
         "mailer.send",
+        "courier.post",
         "deliveries.settle",
         "outbox.pending",
         "producer.send",

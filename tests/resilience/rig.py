@@ -1,7 +1,7 @@
 """A whole stack whose parts can be killed, cut off and armed: two gateways, two converters.
 
-Every service reaches MongoDB through a proxy of its own, and Kafka, MariaDB and the mail server
-through one proxy each.
+Every service reaches MongoDB through a proxy of its own, and Kafka, MariaDB, the mail server and
+the customers' endpoints through one proxy each.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ from tonearm_local.site import Site
 from tonearm_local.stack import Stack
 from tonearm_local.supervision import Away, PartState, Supervisor
 
+from .caller import Place
+from .endpoints import Endpoints
 from .fault_proxy import ProxyThread
 
 TWINS = {"gateway": "gateway-2", "converter": "converter-2"}
@@ -36,6 +38,8 @@ GATEWAYS = ("gateway", "gateway-2")
 STORES = {"mongodb": "mongodb", "mariadb": "mariadb", "kafka": "kafka", "mailbox": "smtp"}
 """The parts that proxies stand before, with the names of their ports."""
 SHARED = frozenset({"kafka", "mariadb", "mailbox"})
+ENDPOINTS = "endpoints"
+LOOPBACK = "127.0.0.1"
 LOOK_SECONDS = 0.05
 
 Environment = Mapping[str, Mapping[str, str]]
@@ -59,8 +63,10 @@ class Rig:
         self._base = recipe.real if real else recipe.embedded
         self._environment = environment or {}
         self.proxies = ProxyThread()
+        self.endpoints = Endpoints()
         self.failpoints = directory.resolve() / "failpoints"
         self.stack = Stack(directory, recipe=self._draw, deadline_seconds=deadline_seconds)
+        self._heard_through = 0
         # The stack's own file is read for every question: it does not change while it runs.
         self._blueprint: Blueprint | None = None
 
@@ -88,7 +94,14 @@ class Rig:
     def doors(self) -> tuple[str, ...]:
         """The names of all proxies."""
         shared = [door(name) for name in self.stores if name in SHARED]
+        shared.append(door(ENDPOINTS))
         return (*shared, *(door("mongodb", name) for name in SERVICES if name != "auth"))
+
+    @property
+    def place(self) -> Place:
+        """Where callers find Tonearm, and Tonearm them."""
+        heard_through = self._heard_through
+        return Place(self.stack.url, f"http://{LOOPBACK}:{heard_through}", self.endpoints)
 
     def start(self) -> None:
         """Start everything and wait until it is ready."""
@@ -96,6 +109,7 @@ class Rig:
             self.stack.start()
         except BaseException:
             self.proxies.close()
+            self.endpoints.close()
             raise
 
     def stop(self) -> None:
@@ -107,6 +121,7 @@ class Rig:
         self.proxies.heal()
         self.stack.stop()
         self.proxies.close()
+        self.endpoints.close()
 
     def calm(self) -> None:
         """Undo all that tests may do to a part, and wait until everything is ready."""
@@ -200,6 +215,8 @@ class Rig:
             self._open(site, door(store), STORES[store])
         for name in SERVICES:
             self._open(site, door("mongodb", name), STORES["mongodb"])
+        self._heard_through = site.ports.get(door(ENDPOINTS))
+        self.proxies.open(door(ENDPOINTS), self._heard_through, self.endpoints.port)
         return replace(plain, parts=tuple(self._prepared(site, part) for part in parts))
 
     def _open(self, site: Site, name: str, target: str) -> None:
@@ -215,6 +232,8 @@ class Rig:
             name: _through_doors(site, part.name, value) for name, value in part.environment.items()
         }
         environment["FAILPOINTS_DIRECTORY"] = str(self.failpoints)
+        if kind == "notifier":
+            environment["WEBHOOK_INSECURE_HOSTS"] = LOOPBACK
         if kind == "converter":
             environment["SCRATCH_DIRECTORY"] = str(site.directory.scratch / part.name)
         environment |= {**self._environment.get(kind, {}), **self._environment.get(part.name, {})}

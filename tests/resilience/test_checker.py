@@ -8,13 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from .checker import RULES, Fault, Rule, Verdict, check
+from .checker import RULES, Rule, Told, Verdict, check
+from .evidence import Fault
 from .history import (
     Accepted,
     Asked,
     Downloaded,
     Entry,
     History,
+    Hook,
+    Listening,
     Mail,
     Missing,
     Opened,
@@ -39,28 +42,30 @@ class Run:
     """A history that keeps the guarantee, until something is planted."""
 
     entries: list[Entry] = field(default_factory=list)
-    mails: list[Mail] = field(default_factory=list)
+    told: list[Mail | Hook] = field(default_factory=list)
 
     def judged(self, rules: Sequence[Rule] = RULES) -> Verdict:
         history = History()
         for entry in self.entries:
             history.add(entry)
-        return check(
-            history, {each.name: each for each in (GOOD, BROKEN)}, self.mails, SOUNDS, rules
+        told = Told(
+            [each for each in self.told if isinstance(each, Mail)],
+            [each for each in self.told if isinstance(each, Hook)],
         )
+        return check(history, {each.name: each for each in (GOOD, BROKEN)}, told, SOUNDS, rules)
 
-    def without(self, *kinds: type[Entry | Mail]) -> Run:
+    def without(self, *kinds: type[Entry | Mail | Hook]) -> Run:
         """Leave out all entries of these kinds."""
         return Run(
             [each for each in self.entries if not isinstance(each, kinds)],
-            [each for each in self.mails if not isinstance(each, kinds)],
+            [each for each in self.told if not isinstance(each, kinds)],
         )
 
-    def plus(self, *entries: Entry | Mail) -> Run:
+    def plus(self, *entries: Entry | Mail | Hook) -> Run:
         """Add entries."""
         return Run(
-            self.entries + [each for each in entries if not isinstance(each, Mail)],
-            self.mails + [each for each in entries if isinstance(each, Mail)],
+            self.entries + [each for each in entries if not isinstance(each, Mail | Hook)],
+            self.told + [each for each in entries if isinstance(each, Mail | Hook)],
         )
 
 
@@ -74,7 +79,7 @@ def succeeded() -> Run:
             Downloaded("one", WHOLE, 7, 8),
             Seen("one", "SUCCEEDED", 10, 11, audio=WHOLE),
         ],
-        [Mail("one", "<key>", "SUCCEEDED", 9)],
+        [Mail("one", "<key>", "SUCCEEDED", 9), Hook("one", "key", "SUCCEEDED", 9)],
     )
 
 
@@ -84,7 +89,10 @@ def failed() -> Run:
             Accepted("one", "request", "broken.mp4", 0, 1),
             Seen("one", "FAILED", 5, 6, reason="UNREADABLE_VIDEO"),
         ],
-        [Mail("one", "<key>", "FAILED", 9)],
+        [
+            Mail("one", "<key>", "FAILED", 9),
+            Hook("one", "key", "FAILED", 9, reason="UNREADABLE_VIDEO"),
+        ],
     )
 
 
@@ -110,6 +118,12 @@ CLEAN: dict[str, Callable[[], Run]] = {
     "cancelled": cancelled,
     "deleted": deleted,
     "a repeated mail": lambda: succeeded().plus(Mail("one", "<key>", "SUCCEEDED", 19)),
+    "a repeated webhook": lambda: succeeded().plus(
+        Hook("one", "key", "SUCCEEDED", 8, taken=False), Hook("one", "key", "SUCCEEDED", 19)
+    ),
+    "a repeated request for a webhook": lambda: succeeded().plus(
+        Listening("first", "naming", 0, 1), Listening("first", "naming", 0, 2)
+    ),
     "a repeated request for an account": lambda: succeeded().plus(
         Opened("first", "opening", 0, 1), Opened("first", "opening", 0, 2)
     ),
@@ -136,6 +150,42 @@ PLANTED: dict[str, tuple[Fault, Callable[[], Run]]] = {
     "audio that never comes": (Fault.LOST, lambda: succeeded().without(Downloaded)),
     "no mail": (Fault.LOST, lambda: succeeded().without(Mail)),
     "no mail of a failure": (Fault.LOST, lambda: failed().without(Mail)),
+    "no webhook": (Fault.LOST, lambda: succeeded().without(Hook)),
+    "no webhook of a failure": (Fault.LOST, lambda: failed().without(Hook)),
+    "a webhook that was sent away and never came again": (
+        Fault.LOST,
+        lambda: succeeded().without(Hook).plus(Hook("one", "key", "SUCCEEDED", 9, taken=False)),
+    ),
+    "a webhook under another key": (
+        Fault.DUPLICATED,
+        lambda: succeeded().plus(Hook("one", "other", "SUCCEEDED", 12)),
+    ),
+    "a webhook that says the contrary": (
+        Fault.DUPLICATED,
+        lambda: failed().plus(Hook("one", "key", "SUCCEEDED", 12, reason="UNREADABLE_VIDEO")),
+    ),
+    "a webhook for what was cancelled": (
+        Fault.DUPLICATED,
+        lambda: cancelled().plus(Hook("one", "key", "SUCCEEDED", 12)),
+    ),
+    "a webhook before the end": (
+        Fault.DUPLICATED,
+        lambda: succeeded().plus(Hook("one", "key", "SUCCEEDED", 2.5)),
+    ),
+    "a second webhook for a request": (
+        Fault.DUPLICATED,
+        lambda: succeeded().plus(
+            Listening("first", "naming", 0, 1), Listening("second", "naming", 0, 2)
+        ),
+    ),
+    "a webhook without a signature": (
+        Fault.PARTIAL,
+        lambda: succeeded().plus(Hook("one", "key", "SUCCEEDED", 12, is_signed=False)),
+    ),
+    "a webhook that does not say why": (
+        Fault.PARTIAL,
+        lambda: failed().plus(Hook("one", "key", "FAILED", 12)),
+    ),
     "a second final state": (
         Fault.DUPLICATED,
         lambda: succeeded().plus(Seen("one", "FAILED", 12, 13, reason="TIMED_OUT")),
@@ -179,6 +229,7 @@ PLANTED: dict[str, tuple[Fault, Callable[[], Run]]] = {
             Seen("two", "SUCCEEDED", 5, 6, audio=WHOLE),
             Downloaded("two", WHOLE, 7, 8),
             Mail("two", "<key of two>", "SUCCEEDED", 9),
+            Hook("two", "key of two", "SUCCEEDED", 9),
         ),
     ),
     "a second account for a request": (

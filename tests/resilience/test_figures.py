@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from .checker import Fault, Finding, Verdict
+from .checker import Verdict
 from .customers import Job
+from .evidence import Fault, Finding
 from .faults import Strike
 from .figures import last_line, percentile, recovery, table, trouble_table
 

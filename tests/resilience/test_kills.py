@@ -1,6 +1,6 @@
 """Each process is killed at its failpoints, and everything that was accepted ends well.
 
-Every round kills a gateway and a converter at two points, and the notifier at one, while a
+Every round kills a gateway and a converter at two points, and the notifier at one or two, while a
 conversion is made, one is called off and one is deleted. Here a point is armed before or after its
 step, in turn; `make chaos` kills at all of them.
 """

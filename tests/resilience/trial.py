@@ -16,7 +16,7 @@ from .judgement import Judgement
 from .rig import CONVERTERS, Rig
 
 END_SECONDS = 120.0
-MAIL_SECONDS = 60.0
+NOTICE_SECONDS = 60.0
 LOOK_SECONDS = 0.05
 
 
@@ -28,7 +28,7 @@ class Trial:
         self.history = History(directory / "history.jsonl")
         self._library = library
         self._market = Market(directory)
-        self.caller = Caller(rig.stack.url, self.history, library, patience_seconds=END_SECONDS)
+        self.caller = Caller(rig.place, self.history, library, patience_seconds=END_SECONDS)
 
     async def __aenter__(self) -> Self:
         await self.caller.register()
@@ -65,9 +65,11 @@ class Trial:
 
     async def findings(self) -> list[object]:
         """See everything to its end and list all that breaks the guarantee, or looks like a bug."""
-        judgement = Judgement(self.history, self._market, self.rig.stack.mailbox)
+        judgement = Judgement(
+            self.history, self._market, self.rig.stack.mailbox, self.rig.endpoints
+        )
         await judgement.ends(seconds=END_SECONDS)
-        await judgement.mails(seconds=MAIL_SECONDS)
+        await judgement.notices(seconds=NOTICE_SECONDS)
         verdict = judgement.verdict(self._library.sources)
         assert verdict.conversions == len(self._market.uploads)
         return [*verdict.findings, *self.history.of(Odd)]

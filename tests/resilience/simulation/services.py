@@ -46,7 +46,7 @@ from notifier_service.domain import (
     WebhookState,
 )
 from notifier_service.letter import Letter, Letterhead
-from notifier_service.ports import Reply
+from notifier_service.ports import Messenger, Reply
 from notifier_service.use_cases.hooks import WebhookMessenger
 from notifier_service.use_cases.mail import MailMessenger
 from notifier_service.use_cases.notices import (
@@ -313,7 +313,7 @@ class Notifier:
         relay = Relay(MongoOutbox(database[MAILS]), site.producer)
         lease = Lease(store, clock, LEASE_SECONDS)
         letterhead = Letterhead("tonearm@example.org", "https://tonearm.example.org")
-        messengers = {
+        messengers: dict[Channel, Messenger] = {
             Channel.MAIL: MailMessenger(SimulatedMailer(site.world), letterhead),
             Channel.WEBHOOK: WebhookMessenger(
                 webhooks,

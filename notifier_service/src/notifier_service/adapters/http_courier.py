@@ -68,8 +68,9 @@ class HTTPCourier:
 
     async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Reply:
         """Post within the deadline, of which reading the answer is a part."""
-        host = urlsplit(url).hostname or ""
-        if not url.startswith("https:") and host not in self._reach.insecure_hosts:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+        if parts.scheme != "https" and host not in self._reach.insecure_hosts:
             raise NoticeDeferred(NO_TLS)
         # Its status says all: what of the answer comes after that, or does not, changes nothing.
         answers: list[Reply] = []
