@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 from bson import ObjectId
-from documents import CONTENT, DAY, World, digest, name_of
+from documents import CONTENT, DAY, World, digest, hook_of, name_of
 from pymongo import AsyncMongoClient
 from pymongo.monitoring import (
     CommandFailedEvent,
@@ -42,7 +42,8 @@ async def test_a_healthy_system_has_no_findings(world: World) -> None:
 async def test_an_empty_store_has_no_findings(world: World) -> None:
     for name in ("conversions", "videos"):
         await world.stores.gateway[name].delete_many({})
-    for collection in (world.stores.claims, world.stores.deliveries):
+    notices = (world.stores.deliveries, world.stores.webhook_deliveries)
+    for collection in (world.stores.claims, *notices):
         await collection.delete_many({})
     for bucket in (world.stores.videos, world.stores.audio):
         await bucket["fs.files"].delete_many({})
@@ -106,6 +107,12 @@ async def leave_due(world: World) -> None:
     await world.change(world.stores.deliveries, "failed", state="PENDING", settled_at=None)
 
 
+async def leave_webhook_due(world: World) -> None:
+    await world.change(
+        world.stores.webhook_deliveries, "succeeded", state="PENDING", settled_at=None
+    )
+
+
 async def leave_upload(world: World) -> None:
     await world.entry("stalled", state="RECEIVING", touch_time=world.past, users=[])
     await world.chunks(world.stores.videos, name_of("stalled video"), CONTENT[:8])
@@ -133,6 +140,7 @@ async def promise_request(world: World) -> None:
 
 ORPHAN = ObjectId("65f000000000000000000001")
 CONVERSIONS, CLAIMS, NOTICES = "gateway.conversions", "converter.claims", "notifier.deliveries"
+HOOKS = "notifier.webhook_deliveries"
 LEDGER = "gateway.videos"
 
 # What is planted, and the one finding that it makes: kind, store, id.
@@ -262,6 +270,15 @@ PLANTS: list[tuple[Plant, Kind, str, str]] = [
         Kind.DELIVERY_WITHOUT_CONVERSION, NOTICES, f"{name_of('x')}:mail",
     ),
     (leave_due, Kind.DELIVERY_STUCK, NOTICES, f"{name_of('failed')}:mail"),
+    (
+        lambda w: w.webhook_delivery("x", outcome="FAILED"),
+        Kind.DELIVERY_WITHOUT_CONVERSION, HOOKS, hook_of("x"),
+    ),
+    (leave_webhook_due, Kind.DELIVERY_STUCK, HOOKS, hook_of("succeeded")),
+    (
+        lambda w: w.stores.webhook_deliveries.delete_one({"_id": hook_of("succeeded")}),
+        Kind.WEBHOOK_UNRECORDED, NOTICES, f"{name_of('succeeded')}:mail",
+    ),
     (
         lambda w: w.change(w.stores.conversions, "cancelled", confirmed=[]),
         Kind.CANCELLATION_UNCONFIRMED, CONVERSIONS, name_of("cancelled"),
@@ -397,7 +414,8 @@ YOUNG = [
     Kind.AUDIO_UNREFERENCED, Kind.CLAIM_MISSING,
     Kind.CLAIM_WITHOUT_CONVERSION, Kind.CLAIM_STILL_RUNNING, Kind.CLAIM_UNSETTLED,
     Kind.VIDEO_UNSETTLED, Kind.NOTICE_MISSING,
-    Kind.DELIVERY_WITHOUT_CONVERSION, Kind.DELIVERY_STUCK, Kind.CANCELLATION_UNCONFIRMED,
+    Kind.DELIVERY_WITHOUT_CONVERSION, Kind.DELIVERY_STUCK, Kind.WEBHOOK_UNRECORDED,
+    Kind.CANCELLATION_UNCONFIRMED,
     Kind.DELETION_UNCONFIRMED, Kind.OUTBOX_UNSENT,
 ]  # fmt: skip
 

@@ -36,6 +36,7 @@ class Kind(StrEnum):
     NOTICE_MISMATCH = "notice_mismatch"
     DELIVERY_WITHOUT_CONVERSION = "delivery_without_conversion"
     DELIVERY_STUCK = "delivery_stuck"
+    WEBHOOK_UNRECORDED = "webhook_unrecorded"
     CANCELLATION_UNCONFIRMED = "cancellation_unconfirmed"
     DELETION_UNCONFIRMED = "deletion_unconfirmed"
     OUTBOX_UNSENT = "outbox_unsent"

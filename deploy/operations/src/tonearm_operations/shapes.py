@@ -29,7 +29,7 @@ AUDIO_FIELDS: Document = {
 }  # fmt: skip
 DELIVERY_FIELDS: Document = {
     "conversion_id": 1, "state": 1, "outcome": 1, "requested_at": 1, "not_before": 1,
-    "lease_until": 1, "settled_at": 1,
+    "lease_until": 1, "settled_at": 1, "webhook_ids": 1,
 }  # fmt: skip
 ENTRY_FIELDS: Document = {"state": 1, "users": 1, "unsettled": 1, "touch_time": 1}
 
@@ -108,6 +108,17 @@ def audio_of(claim: Document) -> Iterator[object]:
         yield from claim.get("left_behind") or ()
 
 
+def was_settled(delivery: Document) -> bool:
+    """Tell whether a delivery was handed over or given up."""
+    return delivery.get("state") in ("DELIVERED", "ABANDONED")
+
+
+def webhook_delivery_ids(mail: Document) -> Iterator[str]:
+    """Name the deliveries to webhooks that the same notice has."""
+    for webhook_id in mail.get("webhook_ids") or ():
+        yield f"{mail.get('conversion_id')}:webhook:{webhook_id}"
+
+
 def delivery_id(conversion: Document) -> str:
-    """Name the delivery of a conversion's notice."""
+    """Name the delivery of a conversion's notice by mail, for which the gateway waits."""
     return f"{conversion['_id']}:mail"

@@ -60,8 +60,13 @@ class Stores:
 
     @property
     def deliveries(self) -> Collection:
-        """The notifier's deliveries, with its outbox."""
+        """The notifier's deliveries by mail, with its outbox."""
         return self.notifier["deliveries"]
+
+    @property
+    def webhook_deliveries(self) -> Collection:
+        """The notifier's deliveries to webhooks."""
+        return self.notifier["webhook_deliveries"]
 
     async def now(self) -> datetime:
         """Ask the store for its time: this machine's clock may be off. Raises `Outage`."""

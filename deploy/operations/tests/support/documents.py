@@ -22,6 +22,11 @@ def name_of(what: str) -> str:
     return uuid.uuid5(uuid.NAMESPACE_URL, what).hex
 
 
+def hook_of(what: str) -> str:
+    """Name the delivery of its notice to the one webhook there is."""
+    return f"{name_of(what)}:webhook:w1"
+
+
 class World:
     """The stores, and everything that belongs to conversions in each state."""
 
@@ -51,7 +56,8 @@ class World:
         await self.conversion(what, state="SUCCEEDED", audio=self.audio_of(audio), **self.over())
         outcome = {"stored": stored, "seconds": 5.0, "end_time": self.past}
         await self.claim(what, state="SUCCEEDED", owner=audio, outcome=outcome)
-        await self.delivery(what, outcome="SUCCEEDED")
+        await self.delivery(what, outcome="SUCCEEDED", webhook_ids=["w1"], branched=True)
+        await self.webhook_delivery(what)
 
     async def expired(self, what: str) -> None:
         """Store a conversion whose video and audio are kept no longer."""
@@ -108,6 +114,9 @@ class World:
         )
         await self.stores.deliveries.insert_one(
             {"_id": f"{name_of(what)}:mail", "deleted_at": self.past, **stone}
+        )
+        await self.stores.webhook_deliveries.insert_one(
+            {"_id": hook_of(what), "state": "DELETED", "deleted_at": self.past}
         )
 
     async def uploaded(self, what: str, **fields: object) -> None:
@@ -172,10 +181,19 @@ class World:
         )
 
     async def delivery(self, what: str, **fields: object) -> None:
-        """Store a notice that has arrived."""
-        await self.stores.deliveries.insert_one(
+        """Store a notice that has arrived by mail."""
+        await self._notice(self.stores.deliveries, f"{name_of(what)}:mail", what, **fields)
+
+    async def webhook_delivery(self, what: str, **fields: object) -> None:
+        """Store a notice that has arrived at an endpoint."""
+        await self._notice(
+            self.stores.webhook_deliveries, hook_of(what), what, webhook_id="w1", **fields
+        )
+
+    async def _notice(self, collection: Collection, key: str, what: str, **fields: object) -> None:
+        await collection.insert_one(
             {
-                "_id": f"{name_of(what)}:mail",
+                "_id": key,
                 "conversion_id": name_of(what),
                 "state": "DELIVERED",
                 "attempts": 1,
@@ -190,7 +208,8 @@ class World:
 
     async def change(self, collection: Collection, document_id: str, **fields: object) -> None:
         """Change fields of a document that is named by its id, or by what it is of."""
-        for each in (document_id, name_of(document_id), f"{name_of(document_id)}:mail"):
+        ids = (document_id, name_of(document_id), f"{name_of(document_id)}:mail")
+        for each in (*ids, hook_of(document_id)):
             if (await collection.update_one({"_id": each}, {"$set": fields})).matched_count:
                 return
         raise AssertionError(f"there is no {document_id}")

@@ -184,8 +184,7 @@ def _confirmations(case: Case, scene: Scene) -> Iterator[Finding]:
 
 
 def _was_settled(delivery: Document, scene: Scene) -> bool:
-    is_settled = delivery.get("state") in ("DELIVERED", "ABANDONED")
-    return is_settled and scene.is_old(delivery.get("settled_at"))
+    return shapes.was_settled(delivery) and scene.is_old(delivery.get("settled_at"))
 
 
 JUDGES: tuple[Callable[[Case, Scene], Iterator[Finding]], ...] = (
