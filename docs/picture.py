@@ -20,7 +20,7 @@ LINE_HEIGHT = 17
 SUMMARY = (
     "Callers reach Envoy, Envoy reaches auth, gateway and notifier over gRPC. Videos go from the "
     "gateway through GridFS to the converter, MP3s the same way back. Kafka carries requests, "
-    "events and notifications between gateway, converter and notifier. The notifier sends mail."
+    "events and notifications between gateway, converter and notifier. The notifier sends mail and webhooks."
 )
 
 # Colours as plain values, for not every viewer of SVG knows CSS variables.
@@ -80,7 +80,7 @@ BOXES = (
     Box(24, 24, 200, 50, "Web page", ("in a browser",)),
     Box(244, 24, 200, 50, "curl, any HTTP client", ("REST and JSON",)),
     Box(464, 24, 200, 50, "grpcurl, Python stubs", ("gRPC",)),
-    Box(806, 24, 190, 50, "The owner's mailbox", ("mail",)),
+    Box(806, 24, 190, 50, "The owner's mailbox", ("mail, webhooks",)),
     Box(
         24, 114, 850, 62, "Envoy: the one public port",
         ("turns REST into gRPC, checks tokens, limits rates, watches health, retries reads",),
@@ -106,7 +106,7 @@ BOXES = (
         806, 236, 190, 100, "notifier_service",
         ("sends mail, tries again,", "keeps the record", "of deliveries"),
     ),
-    Box(806, 336, 190, 46, "MongoDB: notifier", ("deliveries, outbox",), "store"),
+    Box(806, 336, 190, 46, "MongoDB: notifier", ("deliveries, webhooks",), "store"),
     Box(222, 420, 774, 140, "Kafka"),
 )  # fmt: skip
 

@@ -1,1 +1,1 @@
-"""Tells owners, by mail, how their conversions ended."""
+"""Tells owners, by mail and at their endpoints, how their conversions ended."""

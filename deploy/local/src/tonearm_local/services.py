@@ -85,6 +85,8 @@ def _notifier(site: Site, backing: Backing) -> dict[str, str]:
         | {
             "SMTP_ADDRESS": backing.smtp_address,
             "SMTP_SECURITY": "none",
+            # For whoever tries webhooks out: nobody but this machine's own people gets in here.
+            "WEBHOOK_INSECURE_HOSTS": "127.0.0.1,localhost",
             "MAIL_FROM": "Tonearm <tonearm@tonearm.example>",
             "PUBLIC_URL": f"http://127.0.0.1:{site.ports.get('edge')}",
         }
