@@ -20,7 +20,8 @@ LINE_HEIGHT = 17
 SUMMARY = (
     "Callers reach Envoy, Envoy reaches auth, gateway and notifier over gRPC. Videos go from the "
     "gateway through GridFS to the converter, MP3s the same way back. Kafka carries requests, "
-    "events and notifications between gateway, converter and notifier. The notifier sends mail and webhooks."
+    "events and notifications between gateway, converter and notifier. The notifier sends mail and "
+    "webhooks."
 )
 
 # Colours as plain values, for not every viewer of SVG knows CSS variables.

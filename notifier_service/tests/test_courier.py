@@ -244,7 +244,7 @@ async def test_a_certificate_for_another_name_gets_nothing(tmp_path: Path) -> No
 
 async def test_an_endpoint_that_says_nothing_is_given_up_at_the_deadline() -> None:
     async def hang(_: asyncio.StreamWriter) -> None:
-        await asyncio.sleep(60)
+        await asyncio.sleep(60)  # a real server takes its real time
 
     async with endpoint() as served:
         served.play = hang
@@ -260,7 +260,7 @@ async def test_an_endpoint_that_dribbles_its_answer_is_given_up_at_the_deadline(
         for byte in b"HTTP/1.1 200 OK\r\nx: " + b"y" * 10_000:
             writer.write(bytes([byte]))
             await writer.drain()
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(0.02)  # a real server takes its real time
 
     async with endpoint() as served:
         served.play = dribble
@@ -299,7 +299,7 @@ async def test_a_body_that_dribbles_changes_nothing_about_the_status() -> None:
         while True:
             writer.write(b"x")
             await writer.drain()
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(0.02)  # a real server takes its real time
 
     async with endpoint() as served:
         served.play = dribble
