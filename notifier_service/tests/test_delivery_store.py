@@ -265,6 +265,20 @@ async def test_what_is_to_be_passed_over_is_not_claimed(subject: Subject) -> Non
     assert second is None
 
 
+async def test_what_is_of_an_account_to_be_passed_over_is_not_claimed(subject: Subject) -> None:
+    await subject.store.record(a_notice(1))
+    await subject.clock.sleep(0.01)
+    await subject.store.record(a_notice(2, account_id=STRANGER))
+
+    theirs = await subject.store.claim(Channel.MAIL, LONG, but_not_of={OWNER})
+    nobodys = await subject.store.claim(Channel.MAIL, LONG, but_not_of={OWNER, STRANGER})
+
+    assert theirs is not None
+    assert theirs.notice.account_id == STRANGER
+    assert nobodys is None
+    assert (await claimed(subject)).key == key_of(1)
+
+
 async def test_a_renewed_lease_begins_anew(subject: Subject) -> None:
     await subject.store.record(a_notice())
     delivery = await claimed(subject, SHORT)

@@ -10,7 +10,13 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from notifier_fakes import FakeMailer, InMemoryDeliveryStore, InMemoryWebhookStore, a_notice
+from notifier_fakes import (
+    STRANGER,
+    FakeMailer,
+    InMemoryDeliveryStore,
+    InMemoryWebhookStore,
+    a_notice,
+)
 
 from notifier_service import wire
 from notifier_service.adapters.smtp_mailer import SMTPAccess, SMTPMailer
@@ -48,6 +54,20 @@ class PickyMailer(FakeMailer):
         await super().send(letter)
 
 
+class HangingMailer(FakeMailer):
+    """A mailer that hangs over one recipient only."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gate.clear()
+
+    async def send(self, letter: Letter) -> None:
+        if letter.recipient != "slow@example.org":
+            self.sent.append(letter)
+            return
+        await super().send(letter)
+
+
 class UnrenewableStore(InMemoryDeliveryStore):
     """A store that can be reached for everything but renewing a lease."""
 
@@ -56,10 +76,14 @@ class UnrenewableStore(InMemoryDeliveryStore):
         self.claims = 0
 
     async def claim(
-        self, channel: Channel, lease_seconds: float, but_not: Collection[str] = ()
+        self,
+        channel: Channel,
+        lease_seconds: float,
+        but_not: Collection[str] = (),
+        but_not_of: Collection[str] = (),
     ) -> Delivery | None:
         self.claims += 1
-        return await super().claim(channel, lease_seconds, but_not)
+        return await super().claim(channel, lease_seconds, but_not, but_not_of)
 
     async def renew(self, claimed: Delivery, lease_seconds: float) -> bool:
         del claimed, lease_seconds
@@ -95,7 +119,7 @@ class Notifier:
         self.sender = Sender(
             self.store,
             send,
-            Lane(Channel.MAIL, 2, poll_seconds),
+            Lane(Channel.MAIL, 2, 2, poll_seconds),
             lease=lease,
             on_settled=self.relay.wake,
         )
@@ -230,6 +254,28 @@ async def test_what_is_under_way_here_is_never_claimed_again_even_without_a_leas
 
     assert notifier.mailer.most_under_way == len(notifier.mailer.sent) == 1
     assert (await store.record(a_notice())).state is State.DELIVERED
+
+
+async def test_what_hangs_on_one_account_leaves_places_for_others() -> None:
+    store, mailer = InMemoryDeliveryStore(SystemClock()), HangingMailer()
+    lease = Lease(store, SystemClock(), 60.0)
+    messenger = MailMessenger(mailer, Letterhead("tonearm@mail.example", "https://t.example"))
+    send = SendDelivery(store, messenger, lease=lease, patience=PATIENCE, clock=SystemClock())
+    sender = Sender(
+        store, send, Lane(Channel.MAIL, 3, 2, 60.0), lease=lease, on_settled=lambda: None
+    )
+    for number in range(4):
+        await store.record(replace(a_notice(number), recipient="slow@example.org"))
+    for number in range(4, 8):
+        await store.record(a_notice(number, account_id=STRANGER))
+
+    async with running(sender):
+        await until(lambda: len(mailer.sent) == 4)
+        hanging = mailer.under_way
+        mailer.gate.set()
+        await until(lambda: len(mailer.sent) == 8)
+
+    assert hanging == 2
 
 
 async def test_a_deleted_conversion_is_forgotten_and_the_gateway_told() -> None:

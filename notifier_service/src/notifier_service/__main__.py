@@ -175,9 +175,11 @@ def sending(
     hooks = WebhookMessenger(
         outside.webhooks, outside.courier, write=wire.webhook_body, clock=clock
     )
+    mails, webhooks = settings.notify_mails_at_once, settings.notify_webhooks_at_once
     lanes: tuple[tuple[Lane, Messenger], ...] = (
-        (Lane(Channel.MAIL, settings.notify_mails_at_once), mail),
-        (Lane(Channel.WEBHOOK, settings.notify_webhooks_at_once), hooks),
+        # All mail goes to one server; webhooks go to servers of each account's own.
+        (Lane(Channel.MAIL, mails, at_once_each=mails), mail),
+        (Lane(Channel.WEBHOOK, webhooks, at_once_each=max(1, webhooks // 4)), hooks),
     )
     return [
         Sender(

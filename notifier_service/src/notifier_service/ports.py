@@ -81,12 +81,17 @@ class DeliveryStore(Protocol):
         ...
 
     async def claim(
-        self, channel: Channel, lease_seconds: float, but_not: Collection[str] = ()
+        self,
+        channel: Channel,
+        lease_seconds: float,
+        but_not: Collection[str] = (),
+        but_not_of: Collection[str] = (),
     ) -> Delivery | None:
         """Take a channel's delivery that has been due the longest, or None if none is due.
 
         Nobody else can claim it before the lease is over. Its `attempts` and its `fence` are one
-        higher than before. The keys in `but_not` are passed over.
+        higher than before. The keys in `but_not` are passed over, and so are those of the accounts
+        in `but_not_of`.
         """
         ...
 

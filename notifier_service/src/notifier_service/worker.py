@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -70,10 +71,14 @@ class TombstoneSweeper:
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """A channel, how many of its deliveries may be under way at once, and how often to look."""
+    """A channel, how many of its deliveries may be under way at once, and how often to look.
+
+    One account has at most `at_once_each` of the places, so that what hangs on it leaves some.
+    """
 
     channel: Channel
     at_once: int
+    at_once_each: int
     poll_seconds: float = POLL_SECONDS
 
 
@@ -102,6 +107,8 @@ class Sender:
         self._lease = lease
         self._on_settled = on_settled
         self._poll_seconds = lane.poll_seconds
+        self._at_once_each = lane.at_once_each
+        self._places: Counter[str] = Counter()
         self._free = asyncio.Semaphore(lane.at_once)
         self._woken = asyncio.Event()
         # By key: what is under way here is never claimed again, even if its lease has run out
@@ -138,11 +145,17 @@ class Sender:
                 return
             task = asyncio.create_task(self._attempt(delivery))
             self._running[delivery.key] = task
-            task.add_done_callback(partial(self._finished, delivery.key))
+            self._places[delivery.notice.account_id] += 1
+            task.add_done_callback(partial(self._finished, delivery))
 
     async def _claim(self) -> Delivery | None:
         try:
-            return await self._store.claim(self._channel, self._lease.seconds, self._running.keys())
+            return await self._store.claim(
+                self._channel,
+                self._lease.seconds,
+                self._running.keys(),
+                [each for each, places in self._places.items() if places >= self._at_once_each],
+            )
         except Outage as outage:
             log.warning("sender_waits", channel=self._channel.value, cause=str(outage))
             return None
@@ -171,8 +184,12 @@ class Sender:
         if attempt in SETTLED:
             self._on_settled()
 
-    def _finished(self, key: str, task: asyncio.Task[None]) -> None:
-        self._running.pop(key)
+    def _finished(self, delivery: Delivery, task: asyncio.Task[None]) -> None:
+        account_id = delivery.notice.account_id
+        if self._places[account_id] >= self._at_once_each:
+            self.wake()  # what was passed over may be due
+        self._running.pop(delivery.key)
+        self._places -= Counter([account_id])
         self._free.release()
         if not task.cancelled() and (bug := task.exception()):
             log.error("attempt_lost", exc_info=bug)

@@ -141,7 +141,11 @@ class InMemoryDeliveryStore:
         return len(pending)
 
     async def claim(
-        self, channel: Channel, lease_seconds: float, but_not: Collection[str] = ()
+        self,
+        channel: Channel,
+        lease_seconds: float,
+        but_not: Collection[str] = (),
+        but_not_of: Collection[str] = (),
     ) -> Delivery | None:
         self._reach()
         now = self._clock.now()
@@ -151,6 +155,7 @@ class InMemoryDeliveryStore:
             if delivery.state is State.PENDING
             and delivery.route.channel is channel
             and key not in but_not
+            and delivery.notice.account_id not in but_not_of
             and self._not_before[key] <= now
             and self._lease_until[key] <= now
         ]

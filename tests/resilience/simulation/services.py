@@ -327,7 +327,7 @@ class Notifier:
             notifier_service.worker.Sender(
                 store,
                 SendDelivery(store, messenger, lease=lease, patience=patience, clock=clock),
-                notifier_service.worker.Lane(channel, at_once=2, poll_seconds=3.0),
+                notifier_service.worker.Lane(channel, at_once=2, at_once_each=2, poll_seconds=3.0),
                 lease=lease,
                 on_settled=relay.wake,
             )

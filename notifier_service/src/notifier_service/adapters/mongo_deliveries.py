@@ -178,7 +178,11 @@ class MongoDeliveryStore:
         return result.modified_count
 
     async def claim(
-        self, channel: Channel, lease_seconds: float, but_not: Collection[str] = ()
+        self,
+        channel: Channel,
+        lease_seconds: float,
+        but_not: Collection[str] = (),
+        but_not_of: Collection[str] = (),
     ) -> Delivery | None:
         """Take the lease of the first due document in one atomic step."""
         changes = {
@@ -191,6 +195,7 @@ class MongoDeliveryStore:
             document = await self._of(channel).find_one_and_update(
                 {
                     "_id": {"$nin": list(but_not)},
+                    "account_id": {"$nin": list(but_not_of)},
                     "state": State.PENDING.value,
                     "not_before": {"$lte": now},
                     "lease_until": {"$lte": now},
