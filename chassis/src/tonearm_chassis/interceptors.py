@@ -17,7 +17,7 @@ from google.protobuf.message import DecodeError
 from tonearm_chassis import metrics, tracing
 from tonearm_chassis.errors import Outage, StorageFull
 from tonearm_chassis.logs import get_log
-from tonearm_chassis.status import Answer, StatusTable, abort, answer_for
+from tonearm_chassis.status import Answer, StatusTable, abort, answer_for, field_of
 
 log = get_log(__name__)
 
@@ -175,7 +175,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
             if answer is None:
                 log.exception("rpc_failed")
                 await abort(context, BUG, f"internal error; request id {request_id}")
-            await abort(context, answer, str(error))
+            await abort(context, answer, str(error), field_of(error))
 
     def _require_readiness(self) -> None:
         # Whoever does not ask for health first would meet a store without its indexes.

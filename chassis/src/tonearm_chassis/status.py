@@ -15,6 +15,8 @@ DETAILS_KEY = "grpc-status-details-bin"
 HTTP_STATUS_KEY = "x-http-code"  # the edge turns it into the status of a REST answer
 # The text travels in the trailers twice; a client that gets more than 8 KiB of those gives up.
 MAX_TEXT_LENGTH = 500
+# Where a field is to blame, it travels once more.
+MAX_DESCRIPTION_LENGTH = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +32,8 @@ class Answer:
 
 
 StatusTable = Mapping[type[Exception], Answer]
-"""Exactly one table a service: refusal -> answer. The refusal's text goes to the caller."""
+"""Exactly one table a service: refusal -> answer. The refusal's text goes to the caller, and its
+`field`, if it has one, as a google.rpc.BadRequest."""
 
 
 class AbortableContext(Protocol):
@@ -46,18 +49,35 @@ class AbortableContext(Protocol):
         ...
 
 
-def error_status(code: grpc.StatusCode, reason: str, message: str) -> status_pb2.Status:
-    """Make the google.rpc.Status that says all three."""
+def error_status(
+    code: grpc.StatusCode, reason: str, message: str, field: str = ""
+) -> status_pb2.Status:
+    """Make the google.rpc.Status that says all of it; `field` becomes a BadRequest."""
     info = any_pb2.Any()
     info.Pack(error_details_pb2.ErrorInfo(reason=reason, domain=DOMAIN))
+    details = [info]
+    if field:
+        violation = error_details_pb2.BadRequest.FieldViolation(
+            field=field, description=message[:MAX_DESCRIPTION_LENGTH]
+        )
+        bad = any_pb2.Any()
+        bad.Pack(error_details_pb2.BadRequest(field_violations=[violation]))
+        details.append(bad)
     number: int = code.value[0]
-    return status_pb2.Status(code=number, message=message, details=[info])
+    return status_pb2.Status(code=number, message=message, details=details)
 
 
-async def abort(context: AbortableContext, answer: Answer, message: str) -> NoReturn:
+def field_of(error: Exception) -> str:
+    """Tell which field of the request a refusal blames, if it says so in `field`."""
+    return str(getattr(error, "field", ""))
+
+
+async def abort(
+    context: AbortableContext, answer: Answer, message: str, field: str = ""
+) -> NoReturn:
     """End the call with a rich status; a text that is too long for trailers is cut."""
     text = message[:MAX_TEXT_LENGTH]
-    status = error_status(answer.code, answer.reason, text)
+    status = error_status(answer.code, answer.reason, text, field)
     trailers: tuple[tuple[str, str | bytes], ...] = ((DETAILS_KEY, status.SerializeToString()),)
     if answer.http_status is not None:
         trailers += ((HTTP_STATUS_KEY, str(answer.http_status)),)
