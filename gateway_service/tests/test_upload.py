@@ -12,7 +12,7 @@ from gateway_fakes import ADA, EVE
 from gateway_world import IDLE_SECONDS, SHA256, VIDEO, World, declared, pieces
 
 from gateway_service import domain
-from gateway_service.domain import Awaited, Refusal, State
+from gateway_service.domain import Awaited, Options, Refusal, State
 from gateway_service.use_cases.upload import Declaration
 from tonearm_chassis.errors import Outage
 
@@ -25,7 +25,7 @@ def world() -> World:
 
 
 async def test_a_whole_video_becomes_a_queued_conversion_and_a_promise(world: World) -> None:
-    conversion = await world.upload(ADA, declared(bitrate_kbps=192), pieces())
+    conversion = await world.upload(ADA, declared(options=Options(bitrate_kbps=192)), pieces())
 
     assert conversion.state is State.QUEUED
     assert (conversion.video.sha256, conversion.video.size_bytes) == (SHA256, len(VIDEO))
@@ -48,7 +48,7 @@ async def test_a_whole_video_becomes_a_queued_conversion_and_a_promise(world: Wo
         (declared(size_bytes=1001), VIDEO, domain.VideoTooLarge),
         (declared(size_bytes=0, sha256=SHA256), b"x" * 1001, domain.VideoTooLarge),
         (declared(sha256="zz"), VIDEO, domain.InvalidSHA256),
-        (declared(bitrate_kbps=33), VIDEO, domain.InvalidBitrate),
+        (declared(options=Options(bitrate_kbps=33)), VIDEO, domain.InvalidBitrate),
         (declared(filename="/"), VIDEO, domain.MissingFilename),
         (declared(request_id="not a uuid"), VIDEO, domain.InvalidRequestId),
     ],
@@ -127,7 +127,9 @@ async def test_a_repeated_request_gives_the_first_conversion_and_keeps_one_video
     assert len(world.conversions.promised) == 1
 
 
-@pytest.mark.parametrize("changed", [{"bitrate_kbps": 128}, {"filename": "other.mp4"}])
+@pytest.mark.parametrize(
+    "changed", [{"options": Options(bitrate_kbps=128)}, {"filename": "other.mp4"}]
+)
 async def test_a_request_id_with_other_options_is_refused(
     world: World, changed: dict[str, Any]
 ) -> None:

@@ -14,6 +14,7 @@ from gateway_service.domain import (
     Awaited,
     Conversion,
     ConversionId,
+    Options,
     Owner,
     PageStart,
     Retention,
@@ -48,11 +49,11 @@ def new_conversion(owner: Owner = ADA, *, age: float = 0.0, request_id: str = ""
         id=ConversionId(uuid.uuid4().hex),
         owner=owner,
         video=video,
-        bitrate_kbps=192,
+        options=Options(bitrate_kbps=192),
         create_time=moment,
         sign_time=moment,
         request_id=request_id,
-        fingerprint=upload_fingerprint(video, 192),
+        fingerprint=upload_fingerprint(video, Options(bitrate_kbps=192)),
     )
 
 

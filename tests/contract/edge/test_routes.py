@@ -10,7 +10,9 @@ import httpx
 import pytest
 from google.api import annotations_pb2, http_pb2
 from google.protobuf import descriptor_pb2
+from google.protobuf.duration_pb2 import Duration
 
+from tonearm.gateway.v1 import conversion_pb2, upload_pb2
 from tonearm.notifier.v1 import notifier_pb2
 
 from .fakes import Journal
@@ -198,6 +200,67 @@ async def test_basic_credentials_reach_the_login(
 
     assert answer.status_code == httpx.codes.OK
     assert journal.only("Login").metadata["authorization"].startswith("Basic ")
+
+
+async def test_options_are_query_parameters_with_dots(
+    member: httpx.AsyncClient, journal: Journal
+) -> None:
+    query = {
+        "filename": "a.mp4",
+        "format": "flac",
+        "preset": "Best",
+        "options.vbr_quality": "0",
+        "options.sample_rate_hz": "48000",
+        "options.channels": "1",
+        "options.track.index": "0",
+        "options.track.language": "deu",
+        "options.trim.start": "1.5s",
+        "options.trim.end": "3723.000000001s",
+        "options.trim.start_sample": "0",
+        "options.loudness.target_lufs": "-14.5",
+        "options.tags.title": "a+b c & \u00fc",
+        "options.tags.origin": "nothing",
+        "options.cover": "no_cover",
+        "options.chapters": "drop",
+        "options.copy": "never",
+    }
+
+    answer = await member.post("/v1/conversions", params=query, content=b"video")
+
+    assert answer.is_success, answer.text
+    request = journal.only("UploadVideo").request
+    assert isinstance(request, upload_pb2.UploadVideoRequest)
+    expected = conversion_pb2.AudioOptions(
+        vbr_quality=0,
+        sample_rate_hz=48_000,
+        channels=1,
+        track=conversion_pb2.TrackChoice(index=0, language="deu"),
+        trim=conversion_pb2.Trim(
+            start=Duration(seconds=1, nanos=500_000_000),
+            end=Duration(seconds=3723, nanos=1),
+            start_sample=0,
+        ),
+        loudness=conversion_pb2.Loudness(target_lufs=-14.5),
+        tags=conversion_pb2.Tags(title="a+b c & \u00fc", origin=conversion_pb2.Tags.NOTHING),
+        cover=conversion_pb2.AudioOptions.NO_COVER,
+        chapters=conversion_pb2.AudioOptions.DROP,
+        copy=conversion_pb2.AudioOptions.NEVER,
+    )
+    assert request.options == expected
+    assert request.format == conversion_pb2.AudioOptions.FLAC
+    assert request.preset == conversion_pb2.AudioOptions.BEST
+
+
+@pytest.mark.parametrize(
+    "query", ["preset=finest", "options.trim.start=soon", "options.nothing=1", "preset.best=1"]
+)
+async def test_what_is_no_option_reaches_nobody(
+    member: httpx.AsyncClient, journal: Journal, query: str
+) -> None:
+    answer = await member.post(f"/v1/conversions?filename=a.mp4&{query}", content=b"video")
+
+    assert answer.status_code == httpx.codes.BAD_REQUEST, answer.text
+    assert not journal.reached("UploadVideo")
 
 
 async def test_json_keeps_the_names_of_the_contracts(member: httpx.AsyncClient) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+from gateway_service.adapters.option_documents import options_fields, options_of
 from gateway_service.domain import (
     AccountId,
     Audio,
@@ -36,12 +37,13 @@ def to_document(conversion: Conversion) -> Document:
             "size_bytes": conversion.video.size_bytes,
             "sha256": conversion.video.sha256,
         },
-        "bitrate_kbps": conversion.bitrate_kbps,
+        **options_fields(conversion.options),
         "create_time": conversion.create_time,
         "sign_time": conversion.sign_time,
         "state": conversion.state.value,
         "progress": conversion.progress,
         "audio": conversion.audio and _audio_document(conversion.audio),
+        "source": conversion.source,
         "failure": conversion.failure
         and {"reason": conversion.failure.reason, "message": conversion.failure.message},
         "start_time": conversion.start_time,
@@ -68,12 +70,13 @@ def from_document(document: Document) -> Conversion:
         id=ConversionId(document["_id"]),
         owner=Owner(AccountId(document["account_id"]), document["email"]),
         video=_video(document),
-        bitrate_kbps=document["bitrate_kbps"],
+        options=options_of(document),
         create_time=document["create_time"],
         sign_time=document["sign_time"],
         state=State(document["state"]),
         progress=document["progress"],
         audio=_audio(document["audio"]),
+        source=document.get("source"),
         failure=_failure(document["failure"]),
         start_time=document["start_time"],
         end_time=document["end_time"],
@@ -101,7 +104,7 @@ def _video(document: Document) -> Video:
 def _fingerprint(document: Document) -> str:
     stored: str | None = document.get("fingerprint")
     if stored is None:  # version 0.1 compared the fields
-        return upload_fingerprint(_video(document), document["bitrate_kbps"])
+        return upload_fingerprint(_video(document), options_of(document))
     return stored
 
 

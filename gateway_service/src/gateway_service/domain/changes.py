@@ -12,7 +12,7 @@ AudioId = NewType("AudioId", str)
 
 @dataclass(frozen=True, slots=True)
 class Audio:
-    """A finished MP3."""
+    """A finished audio file."""
 
     id: AudioId
     size_bytes: int
@@ -26,7 +26,7 @@ class Audio:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why there is no MP3: a reason for programs, a sentence for people."""
+    """Why there is no audio: a reason for programs, a sentence for people."""
 
     reason: str
     message: str
@@ -57,11 +57,16 @@ class Progressed:
 
 @dataclass(frozen=True, slots=True)
 class Succeeded:
-    """The audio is stored and verified."""
+    """The audio is stored and verified.
+
+    `source` is what the converter says of the video, encoded as it came: nothing here goes by it,
+    and what a newer converter adds is passed on.
+    """
 
     fence: int
     audio: Audio
     time: datetime
+    source: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)

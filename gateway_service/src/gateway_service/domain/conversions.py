@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import Enum
 from typing import NewType
@@ -23,13 +23,11 @@ from gateway_service.domain.changes import (
     Succeeded,
     WorkerNews,
 )
+from gateway_service.domain.options import Options
 from gateway_service.domain.videos import Video, VideoId
 
 AccountId = NewType("AccountId", str)
 ConversionId = NewType("ConversionId", str)
-
-# MPEG-1 Layer III, ISO 11172-3, section 2.4.2.3; 0 asks for the default variable rate.
-BITRATES_KBPS = frozenset({0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320})
 
 
 class State(Enum):
@@ -74,7 +72,7 @@ class Retention:
 
 @dataclass(frozen=True, slots=True)
 class Conversion:
-    """One video on its way to becoming one MP3.
+    """One video on its way to becoming one audio file.
 
     `fence` is the highest fencing number heard of: news with a lower one is stale. `revision`
     counts the writes and is what compare-and-set compares. `sign_time` is the last sign of life.
@@ -87,12 +85,13 @@ class Conversion:
     id: ConversionId
     owner: Owner
     video: Video
-    bitrate_kbps: int
     create_time: datetime
     sign_time: datetime
+    options: Options = field(default_factory=Options)
     state: State = State.QUEUED
     progress: float = 0.0
     audio: Audio | None = None
+    source: bytes | None = None
     failure: Failure | None = None
     start_time: datetime | None = None
     end_time: datetime | None = None
@@ -122,9 +121,10 @@ class Conversion:
 
     @property
     def audio_filename(self) -> str:
-        """The name its MP3 is downloaded under."""
+        """The name its audio is downloaded under."""
         stem, dot, _ = self.video.filename.rpartition(".")
-        return f"{stem if dot and stem else self.video.filename}.mp3"
+        name = stem if dot and stem else self.video.filename
+        return f"{name}.{self.options.format.extension}"
 
     @property
     def awaited(self) -> frozenset[Awaited]:
@@ -196,6 +196,7 @@ class Conversion:
                     state=State.SUCCEEDED,
                     progress=1.0,
                     audio=news.audio,
+                    source=news.source,
                     end_time=news.time,
                 )
             case Failed():
@@ -220,7 +221,6 @@ class Conversion:
             id=self.id,
             owner=Owner(self.owner.account_id, ""),
             video=Video(self.video.id, "", 0, ""),
-            bitrate_kbps=0,
             create_time=self.create_time,
             sign_time=now,
             state=self.state if self.is_final else State.CANCELLED,
@@ -255,7 +255,6 @@ def never_inserted(conversion_id: ConversionId, now: datetime) -> Conversion:
         id=conversion_id,
         owner=Owner(AccountId(""), ""),
         video=Video(VideoId(""), "", 0, ""),
-        bitrate_kbps=0,
         create_time=now,
         sign_time=now,
         state=State.CANCELLED,

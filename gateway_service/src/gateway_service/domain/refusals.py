@@ -11,8 +11,25 @@ class MissingFilename(Refusal):
     """The upload has no name."""
 
 
-class InvalidBitrate(Refusal):
-    """MP3 knows no such bit rate."""
+class OptionRefusal(Refusal):
+    """An option that cannot be had; `field` names it as the contract does, below AudioOptions."""
+
+    def __init__(self, field: str, message: str) -> None:
+        """Say what is wrong with `field`."""
+        super().__init__(message)
+        self.field = field
+
+
+class InvalidBitrate(OptionRefusal):
+    """The format knows no such bit rate."""
+
+
+class InvalidOption(OptionRefusal):
+    """There is no such value."""
+
+
+class ContradictoryOptions(OptionRefusal):
+    """Each option is good, but not beside the others."""
 
 
 class InvalidSHA256(Refusal):

@@ -6,12 +6,14 @@ import hashlib
 import json
 
 from gateway_service.domain.conversions import ConversionId
+from gateway_service.domain.options import Options
 from gateway_service.domain.videos import Video
 
 
-def upload_fingerprint(video: Video, bitrate_kbps: int) -> str:
-    """Tell one upload from another."""
-    return _digest("upload", video.sha256, video.filename, bitrate_kbps)
+def upload_fingerprint(video: Video, options: Options) -> str:
+    """Tell one upload from another; the same as in version 0.1 where there was nothing else."""
+    wish = options.bitrate_kbps if options.is_bit_rate_alone else options.canonical()
+    return _digest("upload", video.sha256, video.filename, wish)
 
 
 def retry_fingerprint(conversion_id: ConversionId) -> str:

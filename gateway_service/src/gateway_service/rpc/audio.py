@@ -25,7 +25,7 @@ class AudioServicer(audio_pb2_grpc.AudioServiceServicer):
     async def DownloadAudio(
         self, request: audio_pb2.DownloadAudioRequest, context: Context
     ) -> AsyncIterator[audio_pb2.DownloadAudioResponse]:
-        """Hand the MP3 out."""
+        """Hand the audio out."""
         account_id = await account_of(self._tokens, context)
         download = await self._download(account_id, ConversionId(request.conversion_id))
         is_head = metadata_of(context, "x-envoy-original-method") == "HEAD"
@@ -39,15 +39,15 @@ class AudioServicer(audio_pb2_grpc.AudioServiceServicer):
                 ("cache-control", "private, no-store"),
             )
         )
-        yield _audio_piece(first)
+        yield _audio_piece(first, download.content_type)
         if is_head:
             return
         async for piece in download.pieces:
-            yield _audio_piece(piece)
+            yield _audio_piece(piece, download.content_type)
 
 
-def _audio_piece(data: bytes) -> audio_pb2.DownloadAudioResponse:
-    body = httpbody_pb2.HttpBody(content_type="audio/mpeg", data=data)
+def _audio_piece(data: bytes, content_type: str) -> audio_pb2.DownloadAudioResponse:
+    body = httpbody_pb2.HttpBody(content_type=content_type, data=data)
     return audio_pb2.DownloadAudioResponse(audio=body)
 
 

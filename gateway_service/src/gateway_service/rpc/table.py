@@ -17,6 +17,8 @@ TABLE: StatusTable = {
     **TOKEN_TABLE,
     domain.MissingFilename: Answer(INVALID, "MISSING_FILENAME"),
     domain.InvalidBitrate: Answer(INVALID, "INVALID_BITRATE"),
+    domain.InvalidOption: Answer(INVALID, "INVALID_OPTION"),
+    domain.ContradictoryOptions: Answer(INVALID, "CONTRADICTORY_OPTIONS"),
     domain.InvalidSHA256: Answer(INVALID, "INVALID_SHA256"),
     domain.InvalidRequestId: Answer(INVALID, "INVALID_REQUEST_ID"),
     domain.LengthRequired: Answer(INVALID, "LENGTH_REQUIRED"),

@@ -96,7 +96,7 @@ class RetryConversion:
             id=ConversionId(uuid.uuid4().hex),
             owner=owner,
             video=old.video,
-            bitrate_kbps=old.bitrate_kbps,
+            options=old.options,
             create_time=now,
             sign_time=now,
             request_id=request_id,

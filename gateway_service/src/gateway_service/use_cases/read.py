@@ -100,15 +100,16 @@ class WatchConversion:
 
 @dataclass(frozen=True, slots=True)
 class Download:
-    """An MP3 on its way out."""
+    """Audio on its way out."""
 
     filename: str
+    content_type: str
     audio: Audio
     pieces: AsyncIterator[bytes]
 
 
 class DownloadAudio:
-    """Hand an MP3 to its owner."""
+    """Hand audio to its owner."""
 
     def __init__(self, get: GetConversion, audio: AudioStore, clock: Clock) -> None:
         """Read from `audio`."""
@@ -117,12 +118,17 @@ class DownloadAudio:
         self._clock = clock
 
     async def __call__(self, account_id: AccountId, conversion_id: ConversionId) -> Download:
-        """Open the MP3; raise `UnknownConversion`, `AudioNotReady` or `AudioExpired`.
+        """Open the file; raise `UnknownConversion`, `AudioNotReady` or `AudioExpired`.
 
         The pieces raise the same if it goes while it is being read.
         """
         conversion, audio = await self._find(account_id, conversion_id)
-        return Download(conversion.audio_filename, audio, self._pieces(conversion, audio))
+        return Download(
+            conversion.audio_filename,
+            conversion.options.format.content_type,
+            audio,
+            self._pieces(conversion, audio),
+        )
 
     async def _find(
         self, account_id: AccountId, conversion_id: ConversionId

@@ -7,23 +7,23 @@ import hashlib
 import re
 import uuid
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from gateway_service.domain import (
-    BITRATES_KBPS,
     ChecksumMismatch,
     Conversion,
     ConversionId,
     EmptyVideo,
     IncompleteVideo,
-    InvalidBitrate,
     InvalidSHA256,
     LengthMismatch,
     LengthRequired,
+    Options,
     Owner,
     Video,
     VideoId,
     VideoTooLarge,
+    check,
     safe_filename,
     upload_fingerprint,
 )
@@ -42,7 +42,7 @@ class Declaration:
     """What an upload says of itself before its bytes; 0 and "" mean "not said"."""
 
     filename: str
-    bitrate_kbps: int = 0
+    options: Options = field(default_factory=Options)
     size_bytes: int = 0
     sha256: str = ""
     request_id: str = ""
@@ -99,9 +99,7 @@ class UploadVideo:
         return await self._request(self._conversion(user, owner, declared, video))
 
     def _checked(self, declaration: Declaration) -> Declaration:
-        if declaration.bitrate_kbps not in BITRATES_KBPS:
-            message = f"MP3 has no bit rate of {declaration.bitrate_kbps} kbit/s; try 192"
-            raise InvalidBitrate(message)
+        check(declaration.options)
         sha256 = declaration.sha256.lower()
         if sha256 and not SHA256.fullmatch(sha256):
             message = "sha256 must be 64 hexadecimal digits"
@@ -112,7 +110,7 @@ class UploadVideo:
         self._check_size(declaration.size_bytes)
         return Declaration(
             filename=safe_filename(declaration.filename),
-            bitrate_kbps=declaration.bitrate_kbps,
+            options=declaration.options,
             size_bytes=declaration.size_bytes,
             sha256=sha256,
             request_id=normal_request_id(declaration.request_id),
@@ -161,11 +159,11 @@ class UploadVideo:
             id=conversion_id,
             owner=owner,
             video=video,
-            bitrate_kbps=declared.bitrate_kbps,
+            options=declared.options,
             create_time=now,
             sign_time=now,
             request_id=declared.request_id,
-            fingerprint=upload_fingerprint(video, declared.bitrate_kbps),
+            fingerprint=upload_fingerprint(video, declared.options),
         )
 
 

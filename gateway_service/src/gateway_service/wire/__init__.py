@@ -19,6 +19,7 @@ from gateway_service.wire.messages import (
     page_token,
 )
 from gateway_service.wire.news import change_of
+from gateway_service.wire.options import options_message, options_of
 from gateway_service.wire.times import moment, timestamp
 
 __all__ = [
@@ -32,6 +33,8 @@ __all__ = [
     "declaration",
     "moment",
     "notification_event",
+    "options_message",
+    "options_of",
     "page_start",
     "page_token",
     "promise",

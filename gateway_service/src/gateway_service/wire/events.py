@@ -12,6 +12,7 @@ from gateway_service.domain import (
     Conversion,
     State,
 )
+from gateway_service.wire.options import options_message
 from gateway_service.wire.times import optional_timestamp, timestamp
 from tonearm.events.v1 import events_pb2
 from tonearm_chassis.envelope import Envelope
@@ -21,19 +22,23 @@ REQUESTS_TOPIC = "tonearm.conversion-requests.v1"
 EVENTS_TOPIC = "tonearm.conversion-events.v1"
 NOTIFICATIONS_TOPIC = "tonearm.notifications.v1"
 DEAD_LETTERS_TOPIC = "tonearm.dead-letters.v1"
+SEE_OPTIONS = -1
+"""A bit rate that there is not: a converter of version 0.1 refuses it."""
 
 
 def requested_event(conversion: Conversion, now: datetime) -> Envelope:
     """Write the request to convert."""
+    options = conversion.options
     event = events_pb2.ConversionRequested(
         conversion_id=conversion.id,
         account_id=conversion.owner.account_id,
         video_id=conversion.video.id,
         size_bytes=conversion.video.size_bytes,
         sha256=conversion.video.sha256,
-        bitrate_kbps=conversion.bitrate_kbps,
+        bitrate_kbps=options.bitrate_kbps if options.is_bit_rate_alone else SEE_OPTIONS,
         create_time=timestamp(conversion.create_time),
         fence_floor=conversion.fence,
+        options=None if options.is_bit_rate_alone else options_message(options),
     )
     return _envelope(event, conversion, now)
 

@@ -19,8 +19,9 @@ from gateway_service.domain import (
     State,
 )
 from gateway_service.use_cases.upload import Declaration
+from gateway_service.wire.options import asked_for, options_message
 from gateway_service.wire.times import optional_timestamp, timestamp
-from tonearm.gateway.v1 import conversion_pb2, upload_pb2
+from tonearm.gateway.v1 import conversion_pb2, source_pb2, upload_pb2
 from tonearm_chassis.status import DOMAIN
 
 STATES = {
@@ -42,7 +43,7 @@ def conversion_message(conversion: Conversion) -> conversion_pb2.Conversion:
             size_bytes=conversion.video.size_bytes,
             sha256=conversion.video.sha256,
         ),
-        options=conversion_pb2.AudioOptions(bitrate_kbps=conversion.bitrate_kbps),
+        options=options_message(conversion.options),
         progress=conversion.progress,
         create_time=timestamp(conversion.create_time),
         start_time=optional_timestamp(conversion.start_time),
@@ -53,16 +54,21 @@ def conversion_message(conversion: Conversion) -> conversion_pb2.Conversion:
     )
     if conversion.audio is not None:
         message.audio.CopyFrom(_audio_message(conversion.audio_filename, conversion.audio))
+    if conversion.source is not None:
+        message.source.CopyFrom(source_pb2.Source.FromString(conversion.source))
     if conversion.failure is not None:
         message.error.CopyFrom(_error_message(conversion.failure))
     return message
 
 
 def declaration(request: upload_pb2.UploadVideoRequest, content_length: int) -> Declaration:
-    """Read what the first message of an upload declares; REST declares its Content-Length."""
+    """Read what the first message of an upload declares; REST declares its Content-Length.
+
+    Raises `InvalidOption` and `ContradictoryOptions`.
+    """
     return Declaration(
         filename=request.filename,
-        bitrate_kbps=request.bitrate_kbps,
+        options=asked_for(request),
         size_bytes=request.size_bytes or content_length,
         sha256=request.sha256,
         request_id=request.request_id,

@@ -29,6 +29,8 @@ PARTIES: dict[int, Party] = {
     events_pb2.PARTY_CONVERTER: Party.CONVERTER,
     events_pb2.PARTY_NOTIFIER: Party.NOTIFIER,
 }
+# Converters bound what they say of a source; this is for one that does not.
+MOST_SOURCE_BYTES = 512 * 1024
 REASON_PREFIX = "FAILURE_REASON_"
 
 
@@ -62,7 +64,11 @@ def _succeeded(envelope: Envelope) -> News:
         peak_dbfs=event.peak_dbfs,
         engine=event.engine,
     )
-    return ConversionId(event.conversion_id), Succeeded(event.fence, audio, moment(event.end_time))
+    source = event.source.SerializeToString() if event.HasField("source") else None
+    if source is not None and len(source) > MOST_SOURCE_BYTES:
+        source = None
+    succeeded = Succeeded(event.fence, audio, moment(event.end_time), source)
+    return ConversionId(event.conversion_id), succeeded
 
 
 def _failed(envelope: Envelope) -> News:

@@ -1,0 +1,55 @@
+"""Between options and the fields of a conversion's document."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from gateway_service.domain import (
+    Chapters,
+    Copying,
+    Cover,
+    Format,
+    Loudness,
+    Options,
+    Preset,
+    Tags,
+    TagsOrigin,
+    TrackChoice,
+    Trim,
+)
+from tonearm_chassis.mongo import Document
+
+SEE_OPTIONS = -1
+"""A bit rate that there is not: what a gateway of version 0.1 makes of it is refused."""
+
+
+def options_fields(options: Options) -> Document:
+    """Write options; a bit rate alone as version 0.1 wrote and reads it."""
+    if options.is_bit_rate_alone:
+        return {"bitrate_kbps": options.bitrate_kbps, "options": None}
+    return {"bitrate_kbps": SEE_OPTIONS, "options": asdict(options)}
+
+
+def options_of(document: Document) -> Options:
+    """Read options; what was written before an option was there has it as usual."""
+    stored: dict[str, Any] | None = document.get("options")
+    if stored is None:
+        return Options(bitrate_kbps=document["bitrate_kbps"])
+    plain = {**asdict(Options()), **stored}
+    tags, loudness, preset = plain["tags"], plain["loudness"], plain["preset"]
+    return Options(
+        format=Format(plain["format"]),
+        preset=None if preset is None else Preset(preset),
+        vbr_quality=plain["vbr_quality"],
+        bitrate_kbps=plain["bitrate_kbps"],
+        sample_rate_hz=plain["sample_rate_hz"],
+        channels=plain["channels"],
+        track=TrackChoice(**plain["track"]),
+        trim=Trim(**plain["trim"]),
+        loudness=None if loudness is None else Loudness(**loudness),
+        tags=Tags(TagsOrigin(tags["origin"]), tuple((name, text) for name, text in tags["given"])),
+        cover=Cover(plain["cover"]),
+        chapters=Chapters(plain["chapters"]),
+        copying=Copying(plain["copying"]),
+    )
