@@ -8,15 +8,29 @@ from pathlib import Path
 
 import pytest
 from converter_desk import Conversions
-from converter_fakes import InMemoryClaimStore
+from converter_fakes import (
+    DEFAULT,
+    LEASE_SECONDS,
+    InMemoryAudioStore,
+    InMemoryClaimStore,
+    InMemoryGiveUps,
+    InMemoryVideoStore,
+    RecordedProgress,
+    order,
+)
+from converter_jobs import Convert
 from converter_media import MediaMaker
 from converter_records import Records, in_memory, in_mongodb
 from pymongo import AsyncMongoClient
 
 from converter_service.adapters.ffmpeg import FfmpegEngine, Patience, find_ffmpeg
+from converter_service.adapters.scratch import ScratchWorkshop
+from converter_service.domain import Claim, Options, Outcome
+from converter_service.use_cases.convert_video import ConvertVideo, Equipment
 from converter_service.use_cases.desk import Desk
 from converter_service.use_cases.suspicion import Suspicion
 from tonearm_chassis import mongo
+from tonearm_chassis.clock import SystemClock
 from tonearm_chassis.testing.clock import FakeClock
 from tonearm_chassis.testing.mongo import PROGRAM, mongo_program, mongo_server
 
@@ -94,3 +108,47 @@ async def desk(
     stopped = asyncio.Event()
     stopped.set()
     await desk.run(stopped)
+
+
+@pytest.fixture
+def audio() -> InMemoryAudioStore:
+    return InMemoryAudioStore()
+
+
+@pytest.fixture
+def progress() -> RecordedProgress:
+    return RecordedProgress()
+
+
+@pytest.fixture
+def convert(
+    engine: FfmpegEngine, scratch: Path, audio: InMemoryAudioStore, progress: RecordedProgress
+) -> Convert:
+    async def convert(path: Path, options: Options = DEFAULT) -> Outcome:
+        clock = SystemClock()
+        claims = InMemoryClaimStore(clock)
+        video = await asyncio.to_thread(path.read_bytes)
+        ordered = order(video=video, options=options)
+        claim = await claims.claim(ordered, "me")
+        assert isinstance(claim, Claim)
+        workshop, videos = ScratchWorkshop(scratch), InMemoryVideoStore(video)
+        await ConvertVideo(
+            Equipment(
+                clock,
+                claims,
+                videos,
+                audio,
+                engine,
+                workshop,
+                progress,
+                Suspicion(clock),
+                InMemoryGiveUps(clock),
+                LEASE_SECONDS,
+            )
+        )(claim)
+        workshop.close()
+        outcome = claims.outcome(ordered.conversion_id)
+        assert outcome is not None
+        return outcome
+
+    return convert

@@ -10,13 +10,14 @@ from pathlib import Path
 
 import pytest
 from converter_cage import FakeKernel, run, run_python
+from converter_fakes import recipe_of
 from converter_media import MediaMaker
 
 from converter_service.adapters.cage import calls, seccomp
 from converter_service.adapters.cage.shape import Cage
 from converter_service.adapters.child import CannotBeHeld, Limits, run_child
 from converter_service.adapters.ffmpeg import FfmpegEngine, find_ffmpeg
-from converter_service.domain import UnreadableVideo
+from converter_service.domain import Options, Recipe, UnreadableVideo
 
 CANARY = b"canary-5b1f0c"
 x86_64 = pytest.mark.skipif(
@@ -300,13 +301,12 @@ async def test_real_media_is_inspected_encoded_and_decoded_in_the_cage(
     video = own / "video"
     video.write_bytes(media.make("caged.mp4", "-c:v", "mpeg4", "-c:a", "aac").read_bytes())
 
-    source = await engine.inspect(video)
-    await engine.encode(
-        video, own / "audio.mp3", bitrate_kbps=0, seconds=3, progress=lambda _: None
-    )
-    audio = await engine.decode(own / "audio.mp3", seconds=3)
+    source = await engine.inspect(video, own / "cover")
+    recipe = Recipe.of(Options(), source)
+    await engine.encode(video, own / "audio.mp3", recipe, lambda _: None)
+    audio = await engine.decode(own / "audio.mp3", recipe)
 
-    assert (source.container, source.codec) == ("mov", "aac")
+    assert (source.container, source.track.audio.codec) == ("mov", "aac")
     assert audio.seconds == pytest.approx(3, abs=0.1)
 
 
@@ -327,9 +327,7 @@ async def test_a_reference_to_another_file_gives_the_engine_nothing(
     video.write_text(REFERENCES[kind][0].format(canary))
 
     with pytest.raises(UnreadableVideo):
-        await engine.encode(
-            video, own / "audio.mp3", bitrate_kbps=0, seconds=3, progress=lambda _: None
-        )
+        await engine.encode(video, own / "audio.mp3", recipe_of(3), lambda _: None)
 
     assert contents(own).get("audio.mp3", b"") == b""
 

@@ -19,7 +19,7 @@ from converter_service.adapters.gridfs_audio import GridFSAudioStore
 from converter_service.adapters.mongo_claims import MongoClaimStore
 from converter_service.adapters.mongo_tombstones import MongoTombstoneStore
 from converter_service.adapters.scratch import ScratchWorkshop
-from converter_service.domain import Ending, Order
+from converter_service.domain import Ending, Options, Order
 from converter_service.use_cases.call_off import CallOff
 from converter_service.use_cases.convert_video import ConvertVideo, Equipment
 from converter_service.use_cases.desk import Desk
@@ -101,7 +101,7 @@ async def workers(
         await mongodb.drop_database(name)
     content = media.make("tone.mp4", "-c:v", "mpeg4", "-c:a", "aac").read_bytes()
     here, there = (Worker(mongodb, tmp_path / name, content) for name in ("here", "there"))
-    yield here, there, order(video=content, bitrate_kbps=128)
+    yield here, there, order(video=content, options=Options(bitrate_kbps=128))
     for worker in (here, there):
         await worker.desk.stop(order().conversion_id)
         worker.workshop.close()

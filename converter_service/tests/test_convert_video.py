@@ -18,6 +18,7 @@ from converter_fakes import (
     InMemoryVideoStore,
     RecordedProgress,
     order,
+    source_of,
 )
 
 from converter_service.domain import (
@@ -141,7 +142,7 @@ async def test_a_lost_video_is_an_outcome(world: World) -> None:
 
 
 async def test_a_truncated_video_is_not_even_encoded(world: World) -> None:
-    world.engine.source = SourceAudio("mov", "aac", 20.0, 10.0, 10.0, cut_off=True)
+    world.engine.source = source_of(SourceAudio("mov", "aac", 20.0, 10.0, 10.0, cut_off=True))
 
     await world.convert(await world.claim())
 

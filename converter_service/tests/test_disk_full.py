@@ -19,6 +19,7 @@ from converter_fakes import (
     InMemoryVideoStore,
     RecordedProgress,
     order,
+    recipe_of,
 )
 from converter_media import MediaMaker
 
@@ -213,9 +214,7 @@ async def test_ffmpeg_tells_when_the_disk_is_full(engine: FfmpegEngine, media: M
     tone = media.make("tone.wav", video=False)
 
     with pytest.raises(StorageFull):
-        await engine.encode(
-            tone, Path("/dev/full"), bitrate_kbps=0, seconds=3, progress=lambda _: None
-        )
+        await engine.encode(tone, Path("/dev/full"), recipe_of(3), lambda _: None)
 
 
 @pytest.mark.parametrize(

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import pytest
+from converter_fakes import DEFAULT, recipe_of
 
 from converter_service.domain import (
     DecodedAudio,
     EncodeReport,
     EngineFailure,
+    Options,
     SourceAudio,
     TruncatedVideo,
     UnreadableVideo,
-    require_all_heard,
 )
 
 
@@ -19,6 +20,10 @@ def source(
     declared: float | None, reached: float, *, cut_off: bool = False, container: str = "mov"
 ) -> SourceAudio:
     return SourceAudio(container, "aac", declared, reached, reached, cut_off=cut_off)
+
+
+def heard(report: EncodeReport, made: DecodedAudio, options: Options = DEFAULT) -> None:
+    recipe_of(10.0, options).require_all_heard(report, made)
 
 
 def audio(samples: int, tagged: int | None = None) -> DecodedAudio:
@@ -56,27 +61,25 @@ def test_a_source_that_ends_before_it_says_is_truncated(short: SourceAudio) -> N
 
 
 def test_audio_that_is_what_was_decoded_passes() -> None:
-    require_all_heard(source(10.0, 10.0), EncodeReport(441_000, 44_100, 441_000), audio(441_000))
+    heard(EncodeReport(441_000, 44_100, 441_000), audio(441_000))
 
 
 def test_audio_resampled_within_a_frame_passes() -> None:
-    require_all_heard(source(10.0, 10.0), EncodeReport(480_000, 48_000, 441_100), audio(441_100))
+    heard(EncodeReport(480_000, 48_000, 441_100), audio(441_100))
 
 
 def test_a_source_that_changes_its_rate_is_judged_by_time_alone() -> None:
-    require_all_heard(source(10.0, 10.0), EncodeReport(450_000, None, 441_000), audio(441_000))
+    heard(EncodeReport(450_000, None, 441_000), audio(441_000))
 
 
 def test_nothing_decoded_means_unreadable() -> None:
     with pytest.raises(UnreadableVideo):
-        require_all_heard(source(10.0, 10.0), EncodeReport(0, None, 0), audio(0))
+        heard(EncodeReport(0, None, 0), audio(0))
 
 
 def test_packets_that_did_not_decode_mean_truncated() -> None:
     with pytest.raises(TruncatedVideo):
-        require_all_heard(
-            source(10.0, 10.0), EncodeReport(400_000, 44_100, 400_000), audio(400_000)
-        )
+        heard(EncodeReport(400_000, 44_100, 400_000), audio(400_000))
 
 
 @pytest.mark.parametrize(
@@ -92,4 +95,4 @@ def test_an_mp3_that_is_not_what_was_decoded_is_the_engines_failure(
     report: EncodeReport, made: DecodedAudio
 ) -> None:
     with pytest.raises(EngineFailure):
-        require_all_heard(source(10.0, 10.0), report, made)
+        heard(report, made)

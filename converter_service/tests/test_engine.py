@@ -2,33 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import av
 import pytest
-from converter_fakes import (
-    LEASE_SECONDS,
-    InMemoryAudioStore,
-    InMemoryClaimStore,
-    InMemoryGiveUps,
-    InMemoryVideoStore,
-    RecordedProgress,
-    order,
-)
+from converter_fakes import InMemoryAudioStore, RecordedProgress
+from converter_jobs import Convert, fails, made_file, succeeds
 from converter_media import SECONDS, MediaMaker
 
-from converter_service.adapters.ffmpeg import FfmpegEngine
-from converter_service.adapters.scratch import ScratchWorkshop
-from converter_service.domain import SILENCE_DBFS, Claim, Failed, FailureReason, Outcome, Succeeded
+from converter_service.domain import (
+    SILENCE_DBFS,
+    FailureReason,
+    Options,
+)
 from converter_service.engine.lame_tag import LameTag, read_lame_tag
-from converter_service.use_cases.convert_video import ConvertVideo, Equipment
-from converter_service.use_cases.suspicion import Suspicion
-from tonearm_chassis.clock import SystemClock
-
-Convert = Callable[[Path, int], Awaitable[Outcome]]
 
 MPEG4 = ("-c:v", "mpeg4")
 FASTSTART = ("-movflags", "+faststart")
@@ -60,57 +48,6 @@ SOUNDS = {
 PADDING_SECONDS = 0.13
 
 
-@pytest.fixture
-def audio() -> InMemoryAudioStore:
-    return InMemoryAudioStore()
-
-
-@pytest.fixture
-def progress() -> RecordedProgress:
-    return RecordedProgress()
-
-
-@pytest.fixture
-def convert(
-    engine: FfmpegEngine, scratch: Path, audio: InMemoryAudioStore, progress: RecordedProgress
-) -> Convert:
-    async def convert(path: Path, bitrate_kbps: int = 0) -> Outcome:
-        clock = SystemClock()
-        claims = InMemoryClaimStore(clock)
-        video = await asyncio.to_thread(path.read_bytes)
-        ordered = order(video=video, bitrate_kbps=bitrate_kbps)
-        claim = await claims.claim(ordered, "me")
-        assert isinstance(claim, Claim)
-        workshop, videos = ScratchWorkshop(scratch), InMemoryVideoStore(video)
-        await ConvertVideo(
-            Equipment(
-                clock,
-                claims,
-                videos,
-                audio,
-                engine,
-                workshop,
-                progress,
-                Suspicion(clock),
-                InMemoryGiveUps(clock),
-                LEASE_SECONDS,
-            )
-        )(claim)
-        workshop.close()
-        outcome = claims.outcome(ordered.conversion_id)
-        assert outcome is not None
-        return outcome
-
-    return convert
-
-
-def made_file(audio: InMemoryAudioStore, tmp_path: Path) -> Path:
-    (content,) = audio.files.values()
-    target = tmp_path / "made.mp3"
-    target.write_bytes(content)
-    return target
-
-
 def count_frames(mp3: Path) -> int:
     with av.open(str(mp3)) as container:
         return sum(1 for packet in container.demux() if packet.size)
@@ -120,26 +57,13 @@ def names_in(directory: Path) -> list[str]:
     return [path.name for path in directory.iterdir()]
 
 
-async def succeeds(converting: Awaitable[Outcome]) -> Succeeded:
-    outcome = await converting
-    assert isinstance(outcome, Succeeded), outcome
-    return outcome
-
-
-async def fails(converting: Awaitable[Outcome]) -> FailureReason:
-    outcome = await converting
-    assert isinstance(outcome, Failed), outcome
-    assert outcome.message.endswith(".")
-    return outcome.reason
-
-
 @pytest.mark.parametrize("name", SOURCES)
 async def test_every_usual_kind_of_video_becomes_an_mp3_of_its_length(
     name: str, media: MediaMaker, convert: Convert
 ) -> None:
     video = media.make(name, *SOURCES[name])
 
-    outcome = await succeeds(convert(video, 0))
+    outcome = await succeeds(convert(video))
 
     assert outcome.seconds == pytest.approx(SECONDS, abs=PADDING_SECONDS)
     assert -25 < outcome.peak_dbfs < -5
@@ -151,7 +75,7 @@ async def test_sound_files_are_as_good_as_videos(
 ) -> None:
     sound = media.make(name, *SOUNDS[name], video=False)
 
-    outcome = await succeeds(convert(sound, 0))
+    outcome = await succeeds(convert(sound))
 
     assert outcome.seconds == pytest.approx(SECONDS, abs=PADDING_SECONDS)
 
@@ -159,7 +83,7 @@ async def test_sound_files_are_as_good_as_videos(
 async def test_the_mp3_plays_exactly_as_many_samples_as_the_source(
     media: MediaMaker, convert: Convert, audio: InMemoryAudioStore, tmp_path: Path
 ) -> None:
-    outcome = await succeeds(convert(media.make("fast.mp4", *SOURCES["fast.mp4"]), 0))
+    outcome = await succeeds(convert(media.make("fast.mp4", *SOURCES["fast.mp4"])))
 
     mp3 = made_file(audio, tmp_path)
     tag = read_lame_tag(mp3)
@@ -173,7 +97,7 @@ async def test_the_mp3_plays_exactly_as_many_samples_as_the_source(
 async def test_the_outcome_describes_the_stored_bytes(
     media: MediaMaker, convert: Convert, audio: InMemoryAudioStore
 ) -> None:
-    outcome = await succeeds(convert(media.make("fast.mp4", *SOURCES["fast.mp4"]), 0))
+    outcome = await succeeds(convert(media.make("fast.mp4", *SOURCES["fast.mp4"])))
 
     content = audio.files[outcome.stored.audio_id]
     assert outcome.stored.size_bytes == len(content)
@@ -187,7 +111,7 @@ async def test_a_bit_rate_that_was_asked_for_is_kept(
 ) -> None:
     video = media.make("fast.mp4", *SOURCES["fast.mp4"])
 
-    outcome = await succeeds(convert(video, bitrate_kbps))
+    outcome = await succeeds(convert(video, Options(bitrate_kbps=bitrate_kbps)))
 
     kilobits = outcome.stored.size_bytes * 8 / 1000
     assert kilobits == pytest.approx(bitrate_kbps * SECONDS, rel=0.05)
@@ -207,7 +131,7 @@ async def test_rates_and_channels_that_mp3_lacks_become_the_nearest(
 ) -> None:
     sound = media.make(f"{rate}-{channels}.wav", "-ac", str(channels), rate=rate, video=False)
 
-    outcome = await succeeds(convert(sound, 0))
+    outcome = await succeeds(convert(sound))
 
     assert (outcome.sample_rate_hz, outcome.channels) == (made_rate, made_channels)
     assert outcome.seconds == pytest.approx(SECONDS, abs=0.03)
@@ -216,7 +140,7 @@ async def test_rates_and_channels_that_mp3_lacks_become_the_nearest(
 async def test_silence_is_fine(media: MediaMaker, convert: Convert) -> None:
     video = media.make("silent.mp4", *MPEG4, "-c:a", "aac", audio="anullsrc")
 
-    outcome = await succeeds(convert(video, 0))
+    outcome = await succeeds(convert(video))
 
     assert outcome.peak_dbfs == SILENCE_DBFS
 
@@ -224,7 +148,7 @@ async def test_silence_is_fine(media: MediaMaker, convert: Convert) -> None:
 async def test_audio_shorter_than_its_video_is_whole(media: MediaMaker, convert: Convert) -> None:
     video = media.make("short_audio.mp4", *SOURCES["fast.mp4"], seconds=1)
 
-    outcome = await succeeds(convert(video, 0))
+    outcome = await succeeds(convert(video))
 
     assert outcome.seconds == pytest.approx(1)
 
@@ -232,7 +156,7 @@ async def test_audio_shorter_than_its_video_is_whole(media: MediaMaker, convert:
 async def test_progress_rises_to_the_end(
     media: MediaMaker, convert: Convert, progress: RecordedProgress
 ) -> None:
-    await succeeds(convert(media.make("fast.mp4", *SOURCES["fast.mp4"]), 0))
+    await succeeds(convert(media.make("fast.mp4", *SOURCES["fast.mp4"])))
 
     assert progress.shares == sorted(progress.shares)
     assert progress.shares[-1] == pytest.approx(1, abs=0.05)
@@ -256,7 +180,7 @@ async def test_a_video_that_was_cut_off_is_truncated(
 ) -> None:
     video = media.cut(media.make(name, *SOURCES[name]), share)
 
-    assert await fails(convert(video, 0)) == FailureReason.TRUNCATED_VIDEO
+    assert await fails(convert(video)) == FailureReason.TRUNCATED_VIDEO
 
 
 @pytest.mark.parametrize("name", ["tagged.mp3", "pcm.wav", "tone.flac", "vorbis.ogg"])
@@ -265,7 +189,7 @@ async def test_a_sound_file_that_was_cut_off_is_truncated(
 ) -> None:
     sound = media.cut(media.make(name, *SOUNDS[name], video=False), 0.9)
 
-    assert await fails(convert(sound, 0)) == FailureReason.TRUNCATED_VIDEO
+    assert await fails(convert(sound)) == FailureReason.TRUNCATED_VIDEO
 
 
 async def test_a_video_cut_off_after_its_audio_is_whole(
@@ -273,7 +197,7 @@ async def test_a_video_cut_off_after_its_audio_is_whole(
 ) -> None:
     whole = media.make("short_audio.mp4", *SOURCES["fast.mp4"], seconds=1)
 
-    outcome = await succeeds(convert(media.cut(whole, 0.8), 0))
+    outcome = await succeeds(convert(media.cut(whole, 0.8)))
 
     assert outcome.seconds == pytest.approx(1)
 
@@ -285,7 +209,7 @@ async def test_damage_in_the_middle_is_truncation_too(media: MediaMaker, convert
         len(content) // 4 * 2
     )
 
-    reason = await fails(convert(media.write("damaged.mp4", bytes(content)), 0))
+    reason = await fails(convert(media.write("damaged.mp4", bytes(content))))
 
     assert reason == FailureReason.TRUNCATED_VIDEO
 
@@ -295,7 +219,7 @@ async def test_an_index_that_was_cut_off_makes_a_video_unreadable(
 ) -> None:
     video = media.cut(media.make("index_at_end.mp4", *SOURCES["index_at_end.mp4"]), 0.9)
 
-    assert await fails(convert(video, 0)) == FailureReason.UNREADABLE_VIDEO
+    assert await fails(convert(video)) == FailureReason.UNREADABLE_VIDEO
 
 
 @pytest.mark.parametrize(
@@ -308,14 +232,14 @@ async def test_what_is_no_video_is_unreadable(
 ) -> None:
     video = media.write(f"no-video-{len(content)}.mp4", content)
 
-    assert await fails(convert(video, 0)) == FailureReason.UNREADABLE_VIDEO
+    assert await fails(convert(video)) == FailureReason.UNREADABLE_VIDEO
 
 
 async def test_a_playlist_opens_no_other_file(media: MediaMaker, convert: Convert) -> None:
     secret = media.make("tagged.mp3", video=False)
     playlist = f"ffconcat version 1.0\nfile '{secret.name}'\nfile '{secret}'\n"
 
-    reason = await fails(convert(media.write("playlist.mp4", playlist.encode()), 0))
+    reason = await fails(convert(media.write("playlist.mp4", playlist.encode())))
 
     assert reason == FailureReason.UNREADABLE_VIDEO
 
@@ -323,13 +247,13 @@ async def test_a_playlist_opens_no_other_file(media: MediaMaker, convert: Conver
 async def test_a_video_without_audio_says_so(media: MediaMaker, convert: Convert) -> None:
     video = media.make("mute.mp4", *MPEG4, "-an")
 
-    assert await fails(convert(video, 0)) == FailureReason.NO_AUDIO
+    assert await fails(convert(video)) == FailureReason.NO_AUDIO
 
 
 async def test_nothing_is_left_in_the_scratch_directory(
     media: MediaMaker, convert: Convert, scratch: Path
 ) -> None:
-    await succeeds(convert(media.make("fast.mp4", *SOURCES["fast.mp4"]), 0))
-    await fails(convert(media.write("empty.mp4", b""), 0))
+    await succeeds(convert(media.make("fast.mp4", *SOURCES["fast.mp4"])))
+    await fails(convert(media.write("empty.mp4", b"")))
 
     assert names_in(scratch) == []

@@ -12,12 +12,15 @@ from pathlib import Path
 
 import psutil
 import pytest
+from converter_fakes import recipe_of
 from converter_media import MediaMaker
 
 from converter_service.adapters.child import Child, Limits, run_child
 from converter_service.adapters.ffmpeg import FfmpegEngine, Patience, find_ffmpeg
-from converter_service.domain import ConversionTimedOut, EngineFailure, UnreadableVideo
+from converter_service.domain import ConversionTimedOut, EngineFailure, Options, UnreadableVideo
 from converter_service.ports import Progress
+
+CONSTANT = Options(bitrate_kbps=128)
 
 VERSION = 'if [ "$1" = -version ]; then echo "ffmpeg version n7.1 Copyright"; exit; fi\n'
 WORKS = (
@@ -41,14 +44,10 @@ async def encode(
     directory: Path,
     progress: Progress = lambda _: None,
     *,
-    bitrate_kbps: int = 128,
+    options: Options = CONSTANT,
 ) -> None:
     await engine.encode(
-        directory / "video",
-        directory / "audio.mp3",
-        bitrate_kbps=bitrate_kbps,
-        seconds=1,
-        progress=progress,
+        directory / "video", directory / "audio.mp3", recipe_of(1, options), progress
     )
 
 
@@ -137,7 +136,7 @@ async def test_a_decoder_that_crashes_is_the_engines_failure(tmp_path: Path, scr
     engine = FfmpegEngine(stub(tmp_path, script), IMPATIENT)
 
     with pytest.raises(EngineFailure):
-        await encode(engine, tmp_path, bitrate_kbps=0)
+        await encode(engine, tmp_path, options=Options())
 
 
 async def test_a_decoder_and_encoders_that_hang_are_killed_with_the_group(tmp_path: Path) -> None:
@@ -145,7 +144,7 @@ async def test_a_decoder_and_encoders_that_hang_are_killed_with_the_group(tmp_pa
     engine = FfmpegEngine(stub(tmp_path, f"echo $$ $PPID >> {pids}; sleep 600"), IMPATIENT)
 
     with pytest.raises(ConversionTimedOut):
-        await encode(engine, tmp_path, bitrate_kbps=0)
+        await encode(engine, tmp_path, options=Options())
 
     assert await are_gone(pids)
 
@@ -181,9 +180,8 @@ async def test_an_unreadable_video_is_blamed_by_an_engine_that_works(
         await engine.encode(
             noise,
             noise.with_name("none.mp3"),
-            bitrate_kbps=0,
-            seconds=1,
-            progress=lambda _: None,
+            recipe_of(1),
+            lambda _: None,
         )
 
 
@@ -194,7 +192,7 @@ async def test_a_probe_that_crashes_on_everything_blames_no_video(
     tone = media.make("tone.wav", video=False)
 
     with pytest.raises(EngineFailure):
-        await engine.inspect(tone)
+        await engine.inspect(tone, tone.with_name("cover"))
 
 
 async def test_endless_output_takes_no_memory(tmp_path: Path) -> None:
@@ -219,7 +217,7 @@ async def test_long_audio_takes_no_more_memory_than_short(
             f"{minutes}.mp3", "-b:a", "32k", seconds=minutes * 60, rate=8_000, video=False
         )
         tracemalloc.start()
-        await engine.decode(audio, seconds=minutes * 60)
+        await engine.decode(audio, recipe_of(minutes * 60))
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
 
@@ -257,7 +255,7 @@ async def test_an_mp3_that_outgrows_what_the_packets_carry_is_stopped(
     target = tone.with_name("outgrown.mp3")
 
     with pytest.raises(UnreadableVideo):
-        await engine.encode(tone, target, bitrate_kbps=320, seconds=1, progress=lambda _: None)
+        await engine.encode(tone, target, recipe_of(1, Options(bitrate_kbps=320)), lambda _: None)
 
     assert target.stat().st_size < 120 * 40_000
 
@@ -269,9 +267,7 @@ async def test_a_decoder_that_is_not_listed_is_not_used(
     tone = media.make("dfpwm.wav", "-c:a", "dfpwm", rate=48_000, video=False)
 
     with pytest.raises(UnreadableVideo):
-        await engine.encode(
-            tone, tone.with_name("none.mp3"), bitrate_kbps=0, seconds=3, progress=lambda _: None
-        )
+        await engine.encode(tone, tone.with_name("none.mp3"), recipe_of(3), lambda _: None)
 
 
 def test_the_configured_program_comes_first() -> None:

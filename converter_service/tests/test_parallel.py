@@ -16,13 +16,16 @@ from converter_sounds import SOUNDS, Clip, decoded
 
 from converter_service.engine import commands, encode
 from converter_service.engine.chunks import Chunk, Cutter, Overlap, chunk_frames, lengthen
+from converter_service.engine.encodings import Quality
 from converter_service.engine.lame_tag import read_lame_tag
 from converter_service.engine.mp3_file import MP3File
 from converter_service.engine.mpeg_audio import MalformedStream
 from converter_service.engine.parallel import Encode, NoCut, Parallel
 from converter_service.engine.pcm import Format, Samples, read_format
+from converter_service.engine.reading import Reading
 
 SECONDS = 24.1
+STANDARD = Quality(2)
 TINY = Format(44_100, 1)
 """Frames of 4,608 bytes."""
 
@@ -31,7 +34,7 @@ TINY = Format(44_100, 1)
 def pcm_of(ffmpeg: str, source: Path) -> Iterator[tuple[Format, int]]:
     """Decode as the engine does."""
     with subprocess.Popen(
-        commands.decode(ffmpeg, source),
+        commands.decode(ffmpeg, source, Reading()),
         bufsize=0,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -40,14 +43,16 @@ def pcm_of(ffmpeg: str, source: Path) -> Iterator[tuple[Format, int]]:
         yield read_format(cast("BinaryIO", decoder.stdout)), decoder.stdout.fileno()
 
 
-def convert(ffmpeg: str, source: Path, target: Path, chunks: int) -> Parallel:
+def convert(
+    ffmpeg: str, source: Path, target: Path, chunks: int, quality: Quality = STANDARD
+) -> Parallel:
     """Convert in so many chunks."""
     with pcm_of(ffmpeg, source) as (pcm, descriptor), target.open("wb") as file:
         frames = int(SECONDS * pcm.sample_rate_hz / pcm.frame_samples) // chunks + 1
         cutter = Cutter(pcm, frames if chunks > 1 else 1 << 20, Overlap())
-        encoder = encode.Encoder(commands.encode(ffmpeg, pcm, 2))
+        encoder = encode.Encoder(commands.encode(ffmpeg, pcm, quality))
         parallel = Parallel(encoder, pcm, workers=2)
-        mp3 = MP3File(file, quality=2)
+        mp3 = MP3File(file, quality=quality.vbr)
         for batch in parallel.frames(cutter.chunks(descriptor)):
             mp3.add(batch)
         mp3.finish(cutter.samples)
@@ -220,7 +225,9 @@ def test_what_no_cut_divides_is_encoded_in_one_go(
     parallel, serial = tmp_path / "parallel.mp3", tmp_path / "serial.mp3"
     convert(media.ffmpeg, clip, parallel, 2)
 
-    said = encode.in_one_go(encode.Assignment(media.ffmpeg, clip, serial, 2, 2, SECONDS, None))
+    said = encode.in_one_go(
+        encode.Assignment(media.ffmpeg, clip, serial, Reading(), STANDARD, 2, SECONDS, None)
+    )
 
     assert said == "engine: in one go"
     assert serial.read_bytes() == parallel.read_bytes()

@@ -26,12 +26,16 @@ from converter_service.domain import (
     DueOrder,
     EncodeReport,
     Ending,
+    Options,
     Order,
     Outcome,
+    Recipe,
     Setback,
+    Source,
     SourceAudio,
     StoredAudio,
     Succeeded,
+    Track,
     VideoId,
     VideoLost,
     WorkId,
@@ -48,11 +52,15 @@ CONFIRMATIONS = {
     Ending.CANCELLED: "CancellationConfirmed",
     Ending.DELETED: "DeletionConfirmed",
 }
+DEFAULT = Options()
 CREATED = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
 def order(
-    number: int = 1, video: bytes = VIDEO, bitrate_kbps: int = 0, fence_floor: int = 0
+    number: int = 1,
+    video: bytes = VIDEO,
+    options: Options = DEFAULT,
+    fence_floor: int = 0,
 ) -> Order:
     """Make an order; each number is a conversion of its own, later than the ones before."""
     return Order(
@@ -60,7 +68,7 @@ def order(
         video_id=VideoId(f"video-{number}"),
         size_bytes=len(video),
         sha256=hashlib.sha256(video).hexdigest(),
-        bitrate_kbps=bitrate_kbps,
+        options=options,
         create_time=CREATED.replace(microsecond=number * 1000),
         fence_floor=fence_floor,
     )
@@ -461,6 +469,22 @@ class InMemoryCheckpointStore:
             raise self.fails
 
 
+def whole_audio(seconds: float) -> SourceAudio:
+    """Make a track that is as long as it says."""
+    return SourceAudio("mov", "aac", seconds, seconds, seconds, cut_off=False)
+
+
+def source_of(audio: SourceAudio, *more: SourceAudio) -> Source:
+    """Make a file with these tracks, in stereo."""
+    tracks = tuple(Track(each, 44_100, 2) for each in (audio, *more))
+    return Source(audio.container, tracks)
+
+
+def recipe_of(seconds: float, options: Options = DEFAULT) -> Recipe:
+    """Make a recipe for a file of one whole track."""
+    return Recipe.of(options, source_of(whole_audio(seconds)))
+
+
 async def _nothing() -> None:
     return
 
@@ -470,26 +494,22 @@ class FakeEngine:
     """An `Engine` that makes ten seconds of perfect audio, or raises what it is told."""
 
     name: str = "fake 1.0"
-    source: SourceAudio = field(
-        default_factory=lambda: SourceAudio("mov", "aac", 10.0, 10.0, 10.0, cut_off=False)
-    )
+    source: Source = field(default_factory=lambda: source_of(whole_audio(10.0)))
     failures: list[Exception] = field(default_factory=list)
     while_encoding: Callable[[], object] = _nothing
     encoded: int = 0
 
-    async def inspect(self, source: Path) -> SourceAudio:  # noqa: ARG002 - the port has it
+    async def inspect(self, source: Path, cover: Path) -> Source:  # noqa: ARG002 - the port has it
         return self.source
 
     async def encode(
         self,
         source: Path,  # noqa: ARG002 - the port has it
         target: Path,
-        *,
-        bitrate_kbps: int,  # noqa: ARG002 - the port has it
-        seconds: float,
+        recipe: Recipe,
         progress: Progress,
     ) -> EncodeReport:
-        progress(seconds / 2)
+        progress(recipe.seconds / 2)
         waiting = self.while_encoding()
         if asyncio.iscoroutine(waiting):
             await waiting
@@ -497,10 +517,10 @@ class FakeEngine:
             raise self.failures.pop(0)
         self.encoded += 1
         await asyncio.to_thread(target.write_bytes, b"an MP3")
-        progress(seconds)
+        progress(recipe.seconds)
         return EncodeReport(441_000, 44_100, 441_000)
 
-    async def decode(self, audio: Path, *, seconds: float) -> DecodedAudio:  # noqa: ARG002 - the port has it
+    async def decode(self, audio: Path, recipe: Recipe) -> DecodedAudio:  # noqa: ARG002 - the port has it
         return DecodedAudio(441_000, 441_000, 44_100, 2, -3.0)
 
 
@@ -517,7 +537,9 @@ class FakeWorkshop:
     @asynccontextmanager
     async def open(self) -> AsyncIterator[Workplace]:
         self.opened += 1
-        yield Workplace(self._root / f"video-{self.opened}", self._root / f"audio-{self.opened}")
+        yield Workplace(
+            *(self._root / f"{name}-{self.opened}" for name in ("video", "audio", "cover"))
+        )
 
     def require_space(self, wanted_bytes: int = 0) -> None:
         self.wanted_bytes.append(wanted_bytes)

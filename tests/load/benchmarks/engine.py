@@ -13,9 +13,11 @@ from converter_sounds import SOUNDS, Clip, decoded
 from converter_service.adapters.ffmpeg import find_ffmpeg
 from converter_service.engine import commands, encode
 from converter_service.engine.chunks import Cutter, Overlap
+from converter_service.engine.encodings import Quality
 from converter_service.engine.mp3_file import MP3File
 from converter_service.engine.parallel import NoCut, Parallel
 from converter_service.engine.pcm import read_format
+from converter_service.engine.reading import Reading
 
 from .rows import Cost, Row, alternate, cost, ratio
 
@@ -97,14 +99,14 @@ def _ffmpeg(source: Path, target: Path) -> Cost:
 
 def _convert(source: Path, target: Path, chunks: int) -> None:
     with subprocess.Popen(
-        commands.decode(_program(), source), bufsize=0,
+        commands.decode(_program(), source, Reading()), bufsize=0,
         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
     ) as decoder, target.open("wb") as file:  # fmt: skip
         assert decoder.stdout is not None
         pcm = read_format(decoder.stdout)  # type: ignore[arg-type] # typeshed's Popen has IO
         frames = int(CLIP_SECONDS * pcm.sample_rate_hz / pcm.frame_samples) // chunks + 1
         cutter = Cutter(pcm, frames if chunks > 1 else 1 << 20, Overlap())
-        encoder = encode.Encoder(commands.encode(_program(), pcm, QUALITY))
+        encoder = encode.Encoder(commands.encode(_program(), pcm, Quality(QUALITY)))
         mp3 = MP3File(file, quality=QUALITY)
         parallel = Parallel(encoder, pcm, workers=2)
         for batch in parallel.frames(cutter.chunks(decoder.stdout.fileno())):

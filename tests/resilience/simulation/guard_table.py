@@ -122,7 +122,7 @@ GUARDS = (
     Guard(
         "length: every sample heard",
         f"{CONVERTER}/use_cases/convert_video.py",
-        "            require_all_heard(source, encoded, audio)\n",
+        "            recipe.require_all_heard(encoded, audio)\n",
         "",
         is_quick=True,
     ),

@@ -24,8 +24,11 @@ from converter_service.domain import (
     EngineFailure,
     NoAudio,
     Order,
+    Recipe,
+    Source,
     SourceAudio,
     StoredAudio,
+    Track,
     VideoLost,
 )
 from converter_service.ports import Progress, Workplace
@@ -207,7 +210,8 @@ class Disk:
     async def open(self) -> AsyncIterator[Workplace]:
         """Make a workplace."""
         number = next(self.count)
-        place = Workplace(Path(f"/scratch/{number}/video"), Path(f"/scratch/{number}/audio"))
+        scratch = Path(f"/scratch/{number}")
+        place = Workplace(scratch / "video", scratch / "audio", scratch / "cover")
         try:
             yield place
         finally:
@@ -346,19 +350,18 @@ class SimulatedEngine:
         self._clock = clock
         self._trouble = trouble
 
-    async def inspect(self, source: Path) -> SourceAudio:
+    async def inspect(self, source: Path, cover: Path) -> Source:  # noqa: ARG002 - the port has it
         """Look at a video."""
         if self._disk.files[source].startswith(Kind.SILENT.name.encode()):
             raise NoAudio
-        return SourceAudio("mov", "aac", 10.0, 10.0, 10.0, cut_off=False)
+        audio = SourceAudio("mov", "aac", 10.0, 10.0, 10.0, cut_off=False)
+        return Source("mov", (Track(audio, RATE, 2),))
 
     async def encode(
         self,
         source: Path,
         target: Path,
-        *,
-        bitrate_kbps: int,  # noqa: ARG002 - the port has it
-        seconds: float,
+        recipe: Recipe,
         progress: Progress,
     ) -> EncodeReport:
         """Encode for as long as the video's kind says."""
@@ -369,7 +372,7 @@ class SimulatedEngine:
         try:
             for step in range(2):
                 await self._clock.sleep(Kind[video.decode().partition("-")[0]].value / 2)
-                progress(seconds * (step + 1) / 2)
+                progress(recipe.seconds * (step + 1) / 2)
         finally:
             self._trouble.running.pop(token, None)
         trouble = self._trouble.take()
@@ -378,7 +381,7 @@ class SimulatedEngine:
         self._disk.files[target] = make_audio(video, 0.5 if trouble == "stops short" else 1.0)
         return EncodeReport(RATE * 10, RATE, RATE * 10)
 
-    async def decode(self, audio: Path, *, seconds: float) -> DecodedAudio:  # noqa: ARG002 - the port has it
+    async def decode(self, audio: Path, recipe: Recipe) -> DecodedAudio:  # noqa: ARG002 - the port has it
         """Count what is there."""
         content = self._disk.files[audio]
         samples = RATE * 10 * len(content) // len(make_audio(b""))

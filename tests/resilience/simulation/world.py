@@ -15,7 +15,7 @@ from typing import Any
 
 import structlog
 
-from gateway_service.domain import AccountId, ConversionId, Owner, Refusal
+from gateway_service.domain import AccountId, ConversionId, Options, Owner, Refusal
 from gateway_service.use_cases.upload import Declaration
 from notifier_service.letter import Letter
 from tonearm_chassis.errors import Outage
@@ -161,7 +161,10 @@ class World:
     async def _upload(self, gateway: Gateway, upload: Upload, cut: int) -> None:
         faults = self.faults
         declared = Declaration(
-            "holiday.mp4", 192, size_bytes=len(upload.video), request_id=upload.request_id
+            "holiday.mp4",
+            Options(bitrate_kbps=192),
+            size_bytes=len(upload.video),
+            request_id=upload.request_id,
         )
         try:
             pieces = _pieces(upload, cut)

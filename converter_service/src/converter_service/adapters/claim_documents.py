@@ -6,6 +6,8 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 
 from converter_service import wire
+from converter_service.adapters.option_documents import options_of
+from converter_service.adapters.source_documents import source_of
 from converter_service.domain import (
     ALONE_AFTER,
     Attempts,
@@ -178,8 +180,12 @@ def entry(event: Envelope, topic: str = wire.EVENTS_TOPIC) -> Document:
 
 
 def order_document(order: Order) -> Document:
-    """Write an order."""
-    return asdict(order)
+    """Write an order; its options as version 0.1 did where they say no more than that knew."""
+    document = asdict(order)
+    if order.options.is_bit_rate_alone:
+        del document["options"]
+        return {**document, "bitrate_kbps": order.options.bitrate_kbps}
+    return {**document, "bitrate_kbps": wire.SEE_OPTIONS}
 
 
 def order_of(stored: Document) -> Order:
@@ -189,8 +195,8 @@ def order_of(stored: Document) -> Order:
         video_id=VideoId(stored["video_id"]),
         size_bytes=stored["size_bytes"],
         sha256=stored["sha256"],
-        bitrate_kbps=stored["bitrate_kbps"],
         create_time=stored["create_time"],
+        options=options_of(stored),
         account_id=stored.get("account_id", ""),
         fence_floor=stored.get("fence_floor", 0),
     )
@@ -205,7 +211,10 @@ def due_order(stored: Document) -> DueOrder:
 def outcome_document(outcome: Outcome) -> Document:
     """Write an outcome and the state that goes with it; nobody holds the claim any longer."""
     state = SUCCEEDED if isinstance(outcome, Succeeded) else FAILED
-    return {"state": state, "outcome": asdict(outcome), "lease_until": NEVER}
+    document = asdict(outcome)
+    # Beside the outcome: version 0.1 takes every field of that for one that it knows.
+    source = document.pop("source", None)
+    return {"state": state, "outcome": document, "source": source, "lease_until": NEVER}
 
 
 def outcome_of(stored: Document) -> Outcome | None:
@@ -215,7 +224,8 @@ def outcome_of(stored: Document) -> Outcome | None:
         case "SUCCEEDED":
             audio = outcome["stored"]
             kept = StoredAudio(AudioId(audio["audio_id"]), audio["size_bytes"], audio["sha256"])
-            return Succeeded(**{**outcome, "stored": kept})
+            source = source_of(stored.get("source"))
+            return Succeeded(**{**outcome, "stored": kept, "source": source})
         case "FAILED":
             return Failed(FailureReason(outcome["reason"]), outcome["message"], outcome["end_time"])
     return None

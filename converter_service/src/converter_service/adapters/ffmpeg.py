@@ -14,25 +14,27 @@ from pathlib import Path
 import imageio_ffmpeg
 
 from converter_service.adapters.cage.shape import FULL, Cage
+from converter_service.adapters.checking import check_of
 from converter_service.adapters.child import LINE_BYTES, Child, Limits, run_child
 from converter_service.adapters.disk import disk_errors
 from converter_service.adapters.ffmpeg_log import found_disk_full, found_too_large, read_report
 from converter_service.adapters.ffmpeg_version import describe_ffmpeg
-from converter_service.adapters.levels import Meter
-from converter_service.adapters.sample import SECONDS as SAMPLE_SECONDS
-from converter_service.adapters.sample import write_sample
+from converter_service.adapters.making import making_of, reading_of
+from converter_service.adapters.probe_answer import source_of
+from converter_service.adapters.probe_texts import MOST_COVER_BYTES
+from converter_service.adapters.sample import sample_recipe, write_sample
 from converter_service.domain import (
     DecodedAudio,
     EncodeReport,
     EngineFailure,
-    NoAudio,
-    SourceAudio,
+    Options,
+    Recipe,
+    Source,
     UnreadableVideo,
 )
 from converter_service.engine import commands
-from converter_service.engine.encode import INPUT_OUTPUT, SOFTWARE
-from converter_service.engine.lame_tag import LameTag, read_lame_tag
-from converter_service.engine.mpeg_audio import MalformedStream
+from converter_service.engine.encode import INPUT_OUTPUT, SOFTWARE, options
+from converter_service.engine.encodings import LOSSY_SECOND_BYTES, Encoding
 from converter_service.ports import Progress
 from tonearm_chassis.errors import StorageFull
 from tonearm_chassis.logs import get_log
@@ -40,14 +42,13 @@ from tonearm_chassis.logs import get_log
 log = get_log(__name__)
 
 PIECE_BYTES = 256 * 1024
-QUALITY = 2
-PROBE_BYTES = 64 * 1024
+PROBE_BYTES = 1024 * 1024
+LINES_BYTES = 64 * 1024
 # A disk that reads 20 MB/s is the slowest worth waiting for.
 PROBE_BYTES_A_SECOND = 20_000_000
 OUT_TIME = re.compile(rb"out_time_us=(\d+)")
-# MP3 has 320 kbit/s at most. What the packets carry may be exceeded by less than a minute: more
-# fails anyway, and is not worth its place on the disk.
-MP3_BYTES_A_SECOND = 40_000
+# What the packets carry may be exceeded by less than a minute: more fails anyway, and is not worth
+# its place on the disk.
 SPARE_SECONDS = 60.0
 # Samples in memory are files to the kernel: two chunks of thirty seconds at 48 kHz, and a bit.
 LONGEST_CHUNK_BYTES = 32 * 1024**2
@@ -60,12 +61,14 @@ class Patience:
     least_seconds: float = 60.0
     seconds_a_second: float = 1.0
     stall_seconds: float = 20.0
+    # What is decoded for nothing shows no progress; ten times as fast as it plays is slow.
+    stall_share: float = 0.1
 
-    def limits(self, audio_seconds: float) -> Limits:
-        """Bound a run over so much audio."""
+    def limits(self, audio_seconds: float, second_bytes: int = LOSSY_SECOND_BYTES) -> Limits:
+        """Bound a run over so much audio that takes so many bytes a second at most."""
         return Limits(
             self.least_seconds + self.seconds_a_second * audio_seconds,
-            file_bytes=int((audio_seconds + SPARE_SECONDS) * MP3_BYTES_A_SECOND),
+            file_bytes=int((audio_seconds + SPARE_SECONDS) * second_bytes),
         )
 
 
@@ -78,8 +81,7 @@ def find_ffmpeg(configured: str) -> str:
 class _Job:
     source: Path
     target: Path
-    bitrate_kbps: int
-    seconds: float
+    recipe: Recipe
 
 
 class FfmpegEngine:
@@ -103,23 +105,23 @@ class FfmpegEngine:
         """Tell the engine's name and version."""
         return self._name
 
-    async def inspect(self, source: Path) -> SourceAudio:
-        """Look at a file's first audio track in a child process."""
-        status, answer = await self._probe(source)
+    async def inspect(self, source: Path, cover: Path) -> Source:
+        """Look at a file in a child process."""
+        status, answer = await self._probe(source, cover)
         if status != 0:
             await self._prove(source.parent)
             # What crashes or exhausts the probe is not worth showing to ffmpeg.
             raise UnreadableVideo
-        return _source_audio(json.loads(answer))
+        return source_of(json.loads(answer))
 
-    async def _probe(self, source: Path) -> tuple[int, bytes]:
-        argv = [sys.executable, "-P", "-m", "converter_service.adapters.probe", str(source)]
+    async def _probe(self, source: Path, cover: Path) -> tuple[int, bytes]:
+        module = ("-m", "converter_service.adapters.probe")
         size = (await asyncio.to_thread(source.stat)).st_size
         seconds = self._patience.least_seconds + size / PROBE_BYTES_A_SECOND
         answer = b""
         async with run_child(
-            argv,
-            Limits(seconds, file_bytes=0),
+            [sys.executable, "-P", *module, str(source), str(cover)],
+            Limits(seconds, file_bytes=MOST_COVER_BYTES),
             stall_seconds=seconds,
             cwd=source.parent,
             cage=self._cage.reading(source),
@@ -132,35 +134,43 @@ class FfmpegEngine:
         return status, answer
 
     async def encode(
-        self, source: Path, target: Path, *, bitrate_kbps: int, seconds: float, progress: Progress
+        self, source: Path, target: Path, recipe: Recipe, progress: Progress
     ) -> EncodeReport:
-        """Encode the first audio track into a new MP3 file."""
-        job = _Job(source, target, bitrate_kbps, seconds)
-        status, report = await self._encode(job, progress)
+        """Encode into a new file."""
+        status, report = await self._encode(_Job(source, target, recipe), progress)
         if status == 0 and report:
             return report
         is_decoders = status > 0 and status not in (SOFTWARE, INPUT_OUTPUT)
         if is_decoders and (report is None or report.decoded_samples == 0):
-            await self._prove(target.parent, bitrate_kbps)
+            await self._prove(target.parent, recipe.options)
             raise UnreadableVideo
         raise EngineFailure(f"ffmpeg ended with {status}")
 
     def _command(self, job: _Job) -> Sequence[str]:
-        """Encode variable bit rate in parallel; the constant one carries its reservoir along."""
-        if job.bitrate_kbps:
-            return commands.convert(self._program, job.source, job.target, job.bitrate_kbps)
+        """Encode variable bit rate in parallel; all else carries something along."""
+        reading, making = reading_of(job.recipe), making_of(job.recipe)
+        if isinstance(making, Encoding):
+            return commands.convert(self._program, job.source, job.target, reading, making)
         return [
             *(sys.executable, "-P", "-m", "converter_service.engine.encode"),
-            *(self._program, str(job.source), str(job.target), "--quality", str(QUALITY)),
-            *("--workers", str(self._encoders), "--expected-seconds", str(job.seconds)),
+            *(self._program, str(job.source), str(job.target)),
+            *("--quality", str(making.vbr), "--effort", str(making.effort), *options(reading)),
+            *("--workers", str(self._encoders), "--expected-seconds", str(job.recipe.seconds)),
         ]
 
+    def _limits(self, recipe: Recipe) -> Limits:
+        making, seconds = making_of(recipe), recipe.skipped_seconds + recipe.seconds
+        if isinstance(making, Encoding):
+            return self._patience.limits(seconds, making.second_bytes)
+        return self._patience.limits(seconds).with_room_for(LONGEST_CHUNK_BYTES)
+
     async def _encode(self, job: _Job, progress: Progress) -> tuple[int, EncodeReport | None]:
-        limits = self._patience.limits(job.seconds)
+        patience = self._patience
         async with run_child(
             self._command(job),
-            limits if job.bitrate_kbps else limits.with_room_for(LONGEST_CHUNK_BYTES),
-            stall_seconds=self._patience.stall_seconds,
+            self._limits(job.recipe),
+            stall_seconds=patience.stall_seconds
+            + patience.stall_share * job.recipe.skipped_seconds,
             cwd=job.target.parent,
             cage=self._cage.reading(job.source),
         ) as child:
@@ -175,7 +185,7 @@ class FfmpegEngine:
             log.warning("encode_failed", status=status, errors=list(child.errors)[-5:])
         return status, report
 
-    async def _prove(self, directory: Path, bitrate_kbps: int = 0) -> None:
+    async def _prove(self, directory: Path, wanted: Options | None = None) -> None:
         """Convert a sample before a video is called unreadable.
 
         An engine that a deploy broke refuses every video; what it says then is no outcome. Raises
@@ -184,49 +194,30 @@ class FfmpegEngine:
         sample = directory / "sample.wav"
         with disk_errors():
             await asyncio.to_thread(write_sample, sample)
-        status, _ = await self._probe(sample)
+        status, _ = await self._probe(sample, directory / "sample.cover")
         if status == 0:
-            job = _Job(sample, directory / "sample.mp3", bitrate_kbps, SAMPLE_SECONDS)
+            job = _Job(sample, directory / "sample.audio", sample_recipe(wanted or Options()))
             status, _ = await self._encode(job, _ignore)
         if status != 0:
             raise EngineFailure(f"not even a sample is converted: {status}")
 
-    async def decode(self, audio: Path, *, seconds: float) -> DecodedAudio:
-        """Decode an MP3 from end to end and measure it."""
-        tag = await asyncio.to_thread(_read_tag, audio)
-        meter = Meter(tag.sample_rate_hz, tag.channels)
+    async def decode(self, audio: Path, recipe: Recipe) -> DecodedAudio:
+        """Decode a file that `encode` made from end to end and measure it."""
+        checking = await asyncio.to_thread(check_of, self._program, audio, making_of(recipe))
+        patience, seconds = self._patience, recipe.seconds
         async with run_child(
-            commands.decode_mp3(self._program, audio),
-            self._patience.limits(seconds),
-            stall_seconds=self._patience.stall_seconds,
+            checking.command,
+            patience.limits(seconds),
+            stall_seconds=patience.stall_seconds,
             cwd=audio.parent,
             cage=self._cage,
         ) as child:
             while piece := await child.read(PIECE_BYTES):
-                meter.add(piece)
+                checking.add(piece)
             status = await child.exit_status()
         if status != 0:
-            raise EngineFailure(f"the MP3 does not decode: {status}, {list(child.errors)[-5:]}")
-        return DecodedAudio(
-            meter.samples, tag.samples, tag.sample_rate_hz, tag.channels, meter.peak_dbfs
-        )
-
-
-def _read_tag(audio: Path) -> LameTag:
-    try:
-        return read_lame_tag(audio)
-    except MalformedStream as error:
-        raise EngineFailure("the MP3 has no LAME tag") from error
-
-
-def _source_audio(answer: dict[str, object]) -> SourceAudio:
-    match answer:
-        case {"refused": "NO_AUDIO"} | {"audio_packets": 0}:
-            raise NoAudio
-        case {"refused": _}:
-            raise UnreadableVideo
-    del answer["audio_packets"]
-    return SourceAudio(**answer)  # type: ignore[arg-type] # our own probe wrote it
+            raise EngineFailure(f"the audio does not decode: {status}, {list(child.errors)[-5:]}")
+        return checking.result()
 
 
 def _ignore(_: float) -> None:
@@ -240,7 +231,7 @@ async def _follow(child: Child, progress: Progress) -> None:
     """
     clock = asyncio.get_running_loop().time
     most, latest, advanced, rest = 0, 0, clock(), b""
-    while piece := await child.read(PROBE_BYTES, stalled_since=advanced):
+    while piece := await child.read(LINES_BYTES, stalled_since=advanced):
         *whole, rest = (rest + piece).split(b"\n")
         rest = rest[:LINE_BYTES]
         for line in whole:

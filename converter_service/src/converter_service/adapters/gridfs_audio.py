@@ -47,12 +47,15 @@ class GridFSAudioStore:
 
     async def put(self, audio_id: AudioId, claim: Claim, source: Path) -> StoredAudio:
         """Upload chunk by chunk, and read it back."""
+        made = claim.order.options.format
         metadata = {
-            "content_type": "audio/mpeg",
+            "content_type": made.content_type,
             "conversion_id": claim.order.conversion_id,
             "fence": claim.fence,
         }
-        writer = self._writer(self._database, audio_id, f"{audio_id}.mp3", metadata=metadata)
+        writer = self._writer(
+            self._database, audio_id, f"{audio_id}.{made.extension}", metadata=metadata
+        )
         try:
             stored = await _write(writer, audio_id, source)
             await writer.commit()

@@ -19,15 +19,15 @@ class Meter:
 
     def __init__(self, sample_rate_hz: int, channels: int) -> None:
         """Expect interleaved signed little-endian samples."""
-        self._sample_rate_hz = sample_rate_hz
-        self._channels = channels
+        self.sample_rate_hz = sample_rate_hz
+        self.channels = channels
         self._rest = b""
         self.samples = 0
         self.peak_dbfs = SILENCE_DBFS
 
     def add(self, piece: bytes) -> None:
         """Measure a piece; half a sample at its end waits for the next."""
-        width = SAMPLE_BYTES * self._channels
+        width = SAMPLE_BYTES * self.channels
         pcm = self._rest + piece
         whole = len(pcm) - len(pcm) % width
         self._rest = pcm[whole:]
@@ -36,8 +36,8 @@ class Meter:
         segment = AudioSegment(
             data=pcm[:whole],
             sample_width=SAMPLE_BYTES,
-            frame_rate=self._sample_rate_hz,
-            channels=self._channels,
+            frame_rate=self.sample_rate_hz,
+            channels=self.channels,
         )
         self.samples += whole // width
         self.peak_dbfs = max(self.peak_dbfs, float(segment.max_dBFS))

@@ -45,7 +45,9 @@ class ScratchWorkshop:
         with disk_errors():
             directory.mkdir(mode=PRIVATE)
         try:
-            yield Workplace(video=directory / "video", audio=directory / "audio.mp3")
+            yield Workplace(
+                video=directory / "video", audio=directory / "audio", cover=directory / "cover"
+            )
         finally:
             await asyncio.shield(asyncio.to_thread(shutil.rmtree, directory, ignore_errors=True))
 

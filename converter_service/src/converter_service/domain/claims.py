@@ -9,6 +9,8 @@ from typing import NewType
 
 from converter_service.domain.attempts import Attempts
 from converter_service.domain.failures import FailureReason
+from converter_service.domain.options import Options
+from converter_service.domain.sources import Source
 
 ConversionId = NewType("ConversionId", str)
 VideoId = NewType("VideoId", str)
@@ -24,7 +26,7 @@ class ClaimLost(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What was asked for: this video, as MP3.
+    """What was asked for: this video, as audio like this.
 
     The gateway has heard of no fencing number higher than `fence_floor`.
     """
@@ -33,8 +35,8 @@ class Order:
     video_id: VideoId
     size_bytes: int
     sha256: str
-    bitrate_kbps: int
     create_time: datetime
+    options: Options = field(default_factory=Options)
     account_id: str = ""
     fence_floor: int = 0
 
@@ -82,7 +84,7 @@ class AudioFile:
 
 @dataclass(frozen=True, slots=True)
 class Succeeded:
-    """There is an MP3."""
+    """There is audio."""
 
     stored: StoredAudio
     seconds: float
@@ -91,6 +93,7 @@ class Succeeded:
     peak_dbfs: float
     engine: str
     end_time: datetime
+    source: Source | None = None
 
 
 @dataclass(frozen=True, slots=True)

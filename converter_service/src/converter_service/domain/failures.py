@@ -16,6 +16,8 @@ class FailureReason(StrEnum):
     TIMED_OUT = "TIMED_OUT"
     ENGINE_FAILED = "ENGINE_FAILED"
     STORAGE_FULL = "STORAGE_FULL"
+    NO_SUCH_TRACK = "NO_SUCH_TRACK"
+    NOTHING_LEFT = "NOTHING_LEFT"
 
 
 class Refusal(Exception):
@@ -37,6 +39,20 @@ class NoAudio(Refusal):
 
     reason = FailureReason.NO_AUDIO
     sentence = "The video has no audio track."
+
+
+class NoSuchTrack(Refusal):
+    """There is something to hear, but not what was asked for."""
+
+    reason = FailureReason.NO_SUCH_TRACK
+    sentence = "The video has no such audio track as was asked for."
+
+
+class NothingLeft(Refusal):
+    """The part that was asked for begins where the audio has ended."""
+
+    reason = FailureReason.NOTHING_LEFT
+    sentence = "The part that was asked for begins after the end of the audio."
 
 
 class TruncatedVideo(Refusal):

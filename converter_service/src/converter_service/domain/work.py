@@ -12,5 +12,5 @@ WorkId = NewType("WorkId", str)
 
 def work_of(order: Order, engine: str) -> WorkId:
     """Name what is to be made: of these bytes, in this way, by this very engine."""
-    parts = (order.sha256, str(order.bitrate_kbps), engine)
+    parts = (order.sha256, order.options.canonical(), engine)
     return WorkId(hashlib.sha256("\n".join(parts).encode()).hexdigest())

@@ -7,47 +7,48 @@ from pathlib import Path
 
 from converter_service.engine.decoders import DECODERS
 from converter_service.engine.demuxers import DEMUXERS
-from converter_service.engine.mpeg_audio import SAMPLE_RATES_HZ
+from converter_service.engine.encodings import MP3_RATES_HZ, Encoding, Quality
 from converter_service.engine.pcm import Format
+from converter_service.engine.reading import Reading
 
 # No block of a sound file is larger; a header may claim anything.
 MAX_BLOCK_BYTES = 256 * 1024**2
 COMMON = ("-nostdin", "-hide_banner", "-nostats", "-max_alloc", str(MAX_BLOCK_BYTES))
-RATES = "|".join(str(rate) for rates in SAMPLE_RATES_HZ.values() for rate in rates)
-# ffmpeg takes the nearest of these.
-FORMATS = f"aformat=sample_fmts=flt:sample_rates={RATES}:channel_layouts=mono|stereo"
 NOTHING_ELSE = ("-vn", "-sn", "-dn", "-map_metadata", "-1", "-map_chapters", "-1")
 
 
-def decode(program: str, source: Path) -> Sequence[str]:
-    """Decode the first audio track to 32-bit floats that MP3 can hold, as WAV on stdout."""
+def decode(program: str, source: Path, reading: Reading) -> Sequence[str]:
+    """Decode an audio track to 32-bit floats that MP3 can hold, as WAV on stdout."""
     return [
         program,
         *(*COMMON, "-loglevel", "verbose", "-protocol_whitelist", "file,pipe"),
-        *(*_first_audio(source), *NOTHING_ELSE, "-bitexact"),
-        *("-af", FORMATS, "-c:a", "pcm_f32le", "-f", "wav", "pipe:1"),
+        *(*_audio(source, reading), *NOTHING_ELSE, "-bitexact"),
+        *("-af", reading.filters(MP3_RATES_HZ, "flt"), "-c:a", "pcm_f32le", "-f", "wav", "pipe:1"),
     ]
 
 
-def encode(program: str, pcm: Format, quality: int) -> Sequence[str]:
+def encode(program: str, pcm: Format, quality: Quality) -> Sequence[str]:
     """Encode floats on stdin with variable bit rate and no reservoir, to frames on stdout."""
     return [
         program,
         *(*COMMON, "-loglevel", "error", "-protocol_whitelist", "file,pipe"),
         *("-f", "f32le", "-ar", str(pcm.sample_rate_hz), "-ac", str(pcm.channels)),
-        *("-i", "pipe:0", "-c:a", "libmp3lame", "-q:a", str(quality), "-reservoir", "0"),
+        *("-i", "pipe:0", "-c:a", "libmp3lame", *quality.arguments(), "-reservoir", "0"),
         *("-write_xing", "0", "-id3v2_version", "0", "-f", "mp3", "pipe:1"),
     ]
 
 
-def convert(program: str, source: Path, target: Path, bitrate_kbps: int) -> Sequence[str]:
-    """Convert the first audio track with constant bit rate; ffmpeg fits rate and channels."""
+def convert(
+    program: str, source: Path, target: Path, reading: Reading, encoding: Encoding
+) -> Sequence[str]:
+    """Convert an audio track with one encoder into a new file."""
     return [
         program,
         *(*COMMON, "-loglevel", "verbose", "-protocol_whitelist", "file"),
         *("-progress", "pipe:1", "-stats_period", "0.5"),
-        *(*_first_audio(source), *NOTHING_ELSE),
-        *("-c:a", "libmp3lame", "-b:a", f"{bitrate_kbps}k", "-f", "mp3", "-y", f"file:{target}"),
+        *(*_audio(source, reading), *NOTHING_ELSE),
+        *("-af", reading.filters(encoding.rates_hz, encoding.sample_formats)),
+        *(*encoding.arguments, "-y", f"file:{target}"),
     ]
 
 
@@ -61,8 +62,20 @@ def decode_mp3(program: str, audio: Path) -> Sequence[str]:
     ]
 
 
-def _first_audio(source: Path) -> Sequence[str]:
+def decode_other(program: str, audio: Path, encoding: Encoding) -> Sequence[str]:
+    """Decode what `convert` made to 16-bit samples, as WAV on stdout."""
+    return [
+        program,
+        *(*COMMON, "-loglevel", "error", "-protocol_whitelist", "file,pipe", "-xerror"),
+        *("-codec_whitelist", ",".join(encoding.decoders), "-f", encoding.demuxer),
+        *("-i", f"file:{audio}", "-map", "0:a:0", "-map_metadata", "-1", "-bitexact"),
+        *("-c:a", "pcm_s16le", "-f", "wav", "pipe:1"),
+    ]
+
+
+def _audio(source: Path, reading: Reading) -> Sequence[str]:
     return [
         *("-format_whitelist", ",".join(DEMUXERS), "-codec_whitelist", ",".join(DECODERS)),
-        *("-threads", "1", "-max_error_rate", "1", "-i", f"file:{source}", "-map", "0:a:0"),
+        *("-threads", "1", "-max_error_rate", "1", "-i", f"file:{source}"),
+        *("-map", f"0:a:{reading.track}"),
     ]

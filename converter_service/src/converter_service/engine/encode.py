@@ -1,4 +1,4 @@
-"""Convert the first audio track of a file to MP3: `python -m ... FFMPEG SOURCE TARGET ...`.
+"""Convert an audio track of a file to MP3: `python -m ... FFMPEG SOURCE TARGET ...`.
 
 A program of its own, so that the service holds it, and every ffmpeg that it starts, in one cage and
 ends them as one group. Says on stdout how far it is, in ffmpeg's words (`out_time_us=`), and which
@@ -24,10 +24,12 @@ from typing import BinaryIO, cast
 from converter_service.engine import commands
 from converter_service.engine.checkpoints import Checkpoints
 from converter_service.engine.chunks import Chunk, Cutter, Overlap, chunk_frames
+from converter_service.engine.encodings import DEFAULT_EFFORT, Quality
 from converter_service.engine.mp3_file import MP3File
 from converter_service.engine.mpeg_audio import FrameReader, MalformedStream, split
 from converter_service.engine.parallel import Encode, NoCut, Parallel
 from converter_service.engine.pcm import PIECE_BYTES, Format, MalformedPCM, read_format
+from converter_service.engine.reading import Reading
 
 SOFTWARE, INPUT_OUTPUT = 70, 74  # sysexits.h
 NOTHING_DECODED = 1
@@ -54,7 +56,8 @@ class Assignment:
     program: str
     source: Path
     target: Path
-    quality: int
+    reading: Reading
+    quality: Quality
     workers: int
     expected_seconds: float
     checkpoints: Path | None
@@ -82,10 +85,46 @@ def _assignment(arguments: Sequence[str]) -> Assignment:
     parser.add_argument("source", type=Path)
     parser.add_argument("target", type=Path)
     parser.add_argument("--quality", type=int, choices=range(BEST_QUALITY, WORST_QUALITY + 1))
+    parser.add_argument("--effort", type=int, choices=range(10), default=DEFAULT_EFFORT)
+    parser.add_argument("--track", type=int, default=0)
+    parser.add_argument("--start", type=int, default=0)
+    parser.add_argument("--end", type=int)
+    parser.add_argument("--gain-db", type=float, default=0.0)
+    parser.add_argument("--rate", type=int, default=0)
+    parser.add_argument("--channels", type=int, choices=range(3), default=0)
+    parser.add_argument("--source-channels", type=int, default=0)
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--expected-seconds", type=float, default=0.0)
     parser.add_argument("--checkpoints", type=Path, help="where chunks are kept once encoded")
-    return Assignment(**vars(parser.parse_args(arguments)))
+    said = parser.parse_args(arguments)
+    return Assignment(
+        said.program,
+        said.source,
+        said.target,
+        Reading(
+            track=said.track,
+            start=said.start,
+            end=said.end,
+            gain_db=said.gain_db,
+            sample_rate_hz=said.rate,
+            channels=said.channels,
+            source_channels=said.source_channels,
+        ),
+        Quality(said.quality, said.effort),
+        said.workers,
+        said.expected_seconds,
+        said.checkpoints,
+    )
+
+
+def options(reading: Reading) -> Sequence[str]:
+    """Write a reading for the command line."""
+    return [
+        *("--track", str(reading.track), "--start", str(reading.start)),
+        *(() if reading.end is None else ("--end", str(reading.end))),
+        *("--gain-db", str(reading.gain_db), "--rate", str(reading.sample_rate_hz)),
+        *("--channels", str(reading.channels), "--source-channels", str(reading.source_channels)),
+    ]
 
 
 def _converted(work: Assignment) -> str:
@@ -104,7 +143,7 @@ def _in_parallel(work: Assignment) -> str:
         if work.checkpoints:
             encoder = Checkpoints(encoder, work.checkpoints, _say_kept)
         parallel = Parallel(encoder, pcm, work.workers)
-        mp3 = MP3File(file, quality=work.quality)
+        mp3 = MP3File(file, quality=work.quality.vbr)
         for frames in parallel.frames(cutter.chunks(source)):
             mp3.add(frames)
             _say_done(mp3.frames, pcm)
@@ -115,7 +154,7 @@ def _in_parallel(work: Assignment) -> str:
 def in_one_go(work: Assignment) -> str:
     """Convert with a single encoder; tell so."""
     with _decoded(work) as (pcm, source), work.target.open("wb") as file:
-        mp3, reader, pump = MP3File(file, quality=work.quality), FrameReader(), Pump(source)
+        mp3, reader, pump = MP3File(file, quality=work.quality.vbr), FrameReader(), Pump(source)
         with _running(commands.encode(work.program, pcm, work.quality), stdin=PIPE) as encoder:
             pump.start(cast("BinaryIO", encoder.stdin))
             stdout = cast("BinaryIO", encoder.stdout)
@@ -172,7 +211,9 @@ class Pump:
 @contextmanager
 def _decoded(work: Assignment) -> Iterator[tuple[Format, int]]:
     """Decode; give what comes, and from where. Raises `DecoderFailed` when it ends so."""
-    with _running(commands.decode(work.program, work.source), stdin=subprocess.DEVNULL) as decoder:
+    with _running(
+        commands.decode(work.program, work.source, work.reading), stdin=subprocess.DEVNULL
+    ) as decoder:
         stdout = cast("BinaryIO", decoder.stdout)
         try:
             pcm = read_format(stdout)

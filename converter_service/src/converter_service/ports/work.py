@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from converter_service.domain import Claim, DecodedAudio, EncodeReport, SourceAudio
+from converter_service.domain import Claim, DecodedAudio, EncodeReport, Recipe, Source
 
 Progress = Callable[[float], None]
 """Takes the seconds of audio that are done; must not block."""
 
 
 class Engine(Protocol):
-    """What reads media and makes MP3s. Needs memory in proportion to nothing.
+    """What reads media and makes audio files. Needs memory in proportion to nothing.
 
     Raises `ConversionTimedOut` if it runs beyond its limits, `StorageFull` if it finds the disk
     full, and `EngineFailure` if it fails for another reason that is not the file's fault.
@@ -27,21 +27,24 @@ class Engine(Protocol):
         """Tell the engine's name and version."""
         ...
 
-    async def inspect(self, source: Path) -> SourceAudio:
-        """Look at a file's first audio track. Raises `UnreadableVideo` and `NoAudio`."""
+    async def inspect(self, source: Path, cover: Path) -> Source:
+        """Look at a file, and write its picture of itself, if it has one, into `cover`.
+
+        Raises `UnreadableVideo` and `NoAudio`.
+        """
         ...
 
     async def encode(
-        self, source: Path, target: Path, *, bitrate_kbps: int, seconds: float, progress: Progress
+        self, source: Path, target: Path, recipe: Recipe, progress: Progress
     ) -> EncodeReport:
-        """Encode the first audio track, expected to last `seconds`, into a new MP3 file.
+        """Encode the track that the recipe chose into a new file.
 
         Raises `UnreadableVideo` if nothing can be decoded. A report is no proof: decode the file.
         """
         ...
 
-    async def decode(self, audio: Path, *, seconds: float) -> DecodedAudio:
-        """Decode an MP3 from end to end and measure it."""
+    async def decode(self, audio: Path, recipe: Recipe) -> DecodedAudio:
+        """Decode from end to end what the recipe made, and measure it."""
         ...
 
 
@@ -51,6 +54,7 @@ class Workplace:
 
     video: Path
     audio: Path
+    cover: Path
 
 
 class Workshop(Protocol):

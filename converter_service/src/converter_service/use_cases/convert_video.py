@@ -19,11 +19,12 @@ from converter_service.domain import (
     Exhaustion,
     Failed,
     Outcome,
+    Recipe,
     Refusal,
     Setback,
+    Source,
     StoredAudio,
     Succeeded,
-    require_all_heard,
 )
 from converter_service.ports import (
     AudioStore,
@@ -134,7 +135,7 @@ class ConvertVideo:
         await patiently(clock, lambda: claims.announce_start(claim, start_time))
         try:
             async with self._with.workshop.open() as workplace:
-                audio = await self._make(claim, workplace)
+                source, audio = await self._make(claim, workplace)
                 with _step("store"):
                     stored = await patiently(
                         clock, lambda: self._store(claim, workplace.audio, names)
@@ -142,9 +143,9 @@ class ConvertVideo:
         except Refusal as refusal:
             return Failed(refusal.reason, refusal.sentence, clock.now())
         metrics.AUDIO_SECONDS.inc(audio.seconds)
-        return self._succeeded(stored, audio)
+        return self._succeeded(stored, source, audio)
 
-    async def _make(self, claim: Claim, workplace: Workplace) -> DecodedAudio:
+    async def _make(self, claim: Claim, workplace: Workplace) -> tuple[Source, DecodedAudio]:
         engine = self._with.engine
         # Before a byte is copied: a video that does not fit must not fill the disk of the others.
         self._with.workshop.require_space(claim.order.size_bytes)
@@ -153,33 +154,28 @@ class ConvertVideo:
                 self._with.clock, lambda: self._with.videos.copy(claim.order, workplace.video)
             )
         with _step("inspect"):
-            source = await engine.inspect(workplace.video)
-        source.require_complete()
-        seconds = source.expected_seconds
+            source = await engine.inspect(workplace.video, workplace.cover)
+        recipe = Recipe.of(claim.order.options, source)
+        recipe.track.audio.require_complete()
+        seconds = recipe.seconds
 
         def report(done_seconds: float) -> None:
             self._with.progress.report(claim, min(done_seconds / seconds, 1.0) if seconds else 0.0)
 
         try:
             with _step("encode"):
-                encoded = await engine.encode(
-                    workplace.video,
-                    workplace.audio,
-                    bitrate_kbps=claim.order.bitrate_kbps,
-                    seconds=seconds,
-                    progress=report,
-                )
+                encoded = await engine.encode(workplace.video, workplace.audio, recipe, report)
             with _step("decode"):
-                audio = await engine.decode(workplace.audio, seconds=seconds)
-            require_all_heard(source, encoded, audio)
+                audio = await engine.decode(workplace.audio, recipe)
+            recipe.require_all_heard(encoded, audio)
         except (Refusal, EngineFailure):
-            # A full disk shows as a short MP3, which must not be blamed on the video.
+            # A full disk shows as a short file, which must not be blamed on the video.
             self._with.workshop.require_space()
             raise
         self._with.suspicion.worked()
-        return audio
+        return recipe.source, audio
 
-    def _succeeded(self, stored: StoredAudio, audio: DecodedAudio) -> Succeeded:
+    def _succeeded(self, stored: StoredAudio, source: Source, audio: DecodedAudio) -> Succeeded:
         return Succeeded(
             stored=stored,
             seconds=audio.seconds,
@@ -188,6 +184,7 @@ class ConvertVideo:
             peak_dbfs=audio.peak_dbfs,
             engine=self._with.engine.name,
             end_time=self._with.clock.now(),
+            source=source,
         )
 
     async def _store(self, claim: Claim, audio: Path, names: list[AudioId]) -> StoredAudio:

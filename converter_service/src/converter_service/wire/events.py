@@ -1,4 +1,4 @@
-"""Protobuf to domain and back; no decisions."""
+"""Between events and the domain; decides nothing."""
 
 from __future__ import annotations
 
@@ -19,11 +19,14 @@ from converter_service.domain import (
     Ending,
     Failed,
     FailureReason,
+    Options,
     Order,
     Outcome,
     Succeeded,
     VideoId,
 )
+from converter_service.wire.options import options_message, options_of
+from converter_service.wire.sources import source_message
 from tonearm.converter.v1 import converter_pb2
 from tonearm.events.v1 import events_pb2
 from tonearm_chassis.envelope import Envelope, MalformedEvent
@@ -32,6 +35,8 @@ from tonearm_chassis.letters import letter_about
 REQUESTS_TOPIC = "tonearm.conversion-requests.v1"
 EVENTS_TOPIC = "tonearm.conversion-events.v1"
 DEAD_LETTERS_TOPIC = "tonearm.dead-letters.v1"
+SEE_OPTIONS = -1
+"""A bit rate that there is not: a converter of version 0.1 refuses it."""
 SOURCE = "/tonearm/converter"
 
 # Far beyond any honest number, and far below where 64 bits end.
@@ -46,6 +51,8 @@ REASONS = {
     FailureReason.TIMED_OUT: events_pb2.FAILURE_REASON_TIMED_OUT,
     FailureReason.ENGINE_FAILED: events_pb2.FAILURE_REASON_ENGINE_FAILED,
     FailureReason.STORAGE_FULL: events_pb2.FAILURE_REASON_STORAGE_FULL,
+    FailureReason.NO_SUCH_TRACK: events_pb2.FAILURE_REASON_NO_SUCH_TRACK,
+    FailureReason.NOTHING_LEFT: events_pb2.FAILURE_REASON_NOTHING_LEFT,
 }
 
 
@@ -54,18 +61,25 @@ def order(message: events_pb2.ConversionRequested) -> Order:
     _require(IDENTIFIER.fullmatch(message.conversion_id) is not None, "conversion_id")
     _require(bool(message.video_id), "video_id")
     _require(SHA256.fullmatch(message.sha256) is not None, "sha256")
-    _require(message.bitrate_kbps in BIT_RATES_KBPS, "bitrate_kbps")
     _require(0 <= message.fence_floor < HIGHEST_FLOOR, "fence_floor")
     return Order(
         conversion_id=ConversionId(message.conversion_id),
         video_id=VideoId(message.video_id),
         size_bytes=message.size_bytes,
         sha256=message.sha256,
-        bitrate_kbps=message.bitrate_kbps,
+        options=_options(message),
         create_time=message.create_time.ToDatetime(UTC),
         account_id=message.account_id,
         fence_floor=message.fence_floor,
     )
+
+
+def _options(message: events_pb2.ConversionRequested) -> Options:
+    """Read the options; gateways of version 0.1 know of a bit rate alone."""
+    if message.HasField("options"):
+        return options_of(message.options)
+    _require(message.bitrate_kbps in BIT_RATES_KBPS, "bitrate_kbps")
+    return Options(bitrate_kbps=message.bitrate_kbps)
 
 
 def called_off_id(
@@ -133,14 +147,15 @@ def confirmed(conversion_id: ConversionId, ending: Ending, fence: int, now: date
 
 def dead_letter(claim: Claim, reason: str, now: datetime) -> Envelope:
     """Set an order aside that no attempt carried out; a repeat has the same id."""
-    order = claim.order
+    order, options = claim.order, claim.order.options
     message = events_pb2.ConversionRequested(
         conversion_id=order.conversion_id,
         account_id=order.account_id,
         video_id=order.video_id,
         size_bytes=order.size_bytes,
         sha256=order.sha256,
-        bitrate_kbps=order.bitrate_kbps,
+        bitrate_kbps=options.bitrate_kbps if options.is_bit_rate_alone else SEE_OPTIONS,
+        options=None if options.is_bit_rate_alone else options_message(options),
         create_time=_timestamp(order.create_time),
         fence_floor=order.fence_floor,
     )
@@ -165,6 +180,7 @@ def _succeeded(
         peak_dbfs=outcome.peak_dbfs,
         engine=outcome.engine,
         end_time=_timestamp(outcome.end_time),
+        source=source_message(outcome.source) if outcome.source else None,
     )
 
 

@@ -1,0 +1,39 @@
+"""What a recipe asks of the engine."""
+
+from __future__ import annotations
+
+from converter_service.domain import Format, Recipe
+from converter_service.engine import encodings
+from converter_service.engine.encodings import DEFAULT_EFFORT, Encoding, Quality
+from converter_service.engine.reading import Reading
+
+
+def reading_of(recipe: Recipe) -> Reading:
+    """Tell what is read of the source, and how it is changed."""
+    return Reading(
+        track=recipe.source.chosen,
+        start=recipe.start,
+        end=recipe.end,
+        sample_rate_hz=recipe.options.sample_rate_hz,
+        channels=recipe.options.channels,
+        source_channels=recipe.track.channels,
+    )
+
+
+def making_of(recipe: Recipe) -> Encoding | Quality:
+    """Tell what one encoder makes; or the quality of MP3 that several make together."""
+    options = recipe.options
+    kbps = options.settled_kbps or 0
+    match options.format:
+        case Format.MP3 if options.settled_quality is not None:
+            return Quality(options.settled_quality, options.effort or DEFAULT_EFFORT)
+        case Format.MP3:
+            return encodings.mp3(kbps)
+        case Format.AAC:
+            return encodings.aac(kbps)
+        case Format.OPUS:
+            return encodings.opus(kbps)
+        case Format.FLAC:
+            return encodings.flac(recipe.track.bits)
+        case Format.WAV:
+            return encodings.wav()
