@@ -14,7 +14,7 @@ from prometheus_client import REGISTRY
 from structlog.testing import capture_logs
 
 from tonearm_chassis.errors import Outage, StorageFull
-from tonearm_chassis.status import Answer, StatusTable, reason_of
+from tonearm_chassis.status import Answer, StatusTable, blamed_fields, reason_of
 from tonearm_chassis.testing.rpc import serving
 
 MALFORMED = b"\xff\xff\xff"
@@ -26,6 +26,14 @@ class TooLong(Exception):
 
 class MuchTooLong(TooLong):
     """A refusal that the table knows by its base only."""
+
+
+class BadField(TooLong):
+    """A refusal that blames a field."""
+
+    def __init__(self, field: str, repeats: int = 5) -> None:
+        super().__init__("far \N{EM DASH} too long " * repeats)
+        self.field = field
 
 
 class Expired(Exception):
@@ -131,11 +139,20 @@ async def test_a_refusal_reaches_the_caller_with_its_text_and_reason(
     assert reason_of(error) == "TOO_LONG"
 
 
-async def test_a_refusal_of_any_length_gets_through() -> None:
-    error = await failure(raising(TooLong("long " * 10_000)), "unary")
+@every_method
+async def test_a_refusal_names_the_field_that_it_blames(method: str) -> None:
+    error = await failure(raising(BadField("clip.length")), method)
+
+    assert error_info(error) == ("tonearm", "TOO_LONG")
+    assert blamed_fields(error) == ["clip.length"]
+
+
+@pytest.mark.parametrize("refusal", [TooLong("\N{EM DASH}" * 50_000), BadField("f", 10_000)])
+async def test_a_refusal_of_any_length_gets_through(refusal: TooLong) -> None:
+    error = await failure(raising(refusal), "unary")
 
     assert error.code() is grpc.StatusCode.FAILED_PRECONDITION
-    assert (error.details() or "").startswith("long long")
+    assert len(error.details() or "") == 500
 
 
 @every_method

@@ -8,6 +8,7 @@ from typing import NoReturn, Protocol
 
 import grpc
 from google.protobuf import any_pb2
+from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 
 DOMAIN = "tonearm"
@@ -94,13 +95,21 @@ def answer_for(table: StatusTable, error: Exception) -> Answer | None:
 
 def reason_of(error: grpc.aio.AioRpcError) -> str:
     """Read the ErrorInfo.reason out of an error that a client caught; empty if there is none."""
+    info = error_details_pb2.ErrorInfo()
+    return str(info.reason) if _unpack(error, info) else ""
+
+
+def blamed_fields(error: grpc.aio.AioRpcError) -> list[str]:
+    """Read the fields of the request that an error blames."""
+    bad = error_details_pb2.BadRequest()
+    return [str(each.field) for each in bad.field_violations] if _unpack(error, bad) else []
+
+
+def _unpack(error: grpc.aio.AioRpcError, detail: Message) -> bool:
+    """Find a detail of this type; False if there is none."""
     for key, value in error.trailing_metadata() or ():
         if key == DETAILS_KEY:
-            status = status_pb2.Status.FromString(
-                value if isinstance(value, bytes) else value.encode()
-            )
-            for detail in status.details:
-                info = error_details_pb2.ErrorInfo()
-                if detail.Unpack(info):
-                    return str(info.reason)
-    return ""
+            encoded = value if isinstance(value, bytes) else value.encode()
+            status = status_pb2.Status.FromString(encoded)
+            return any(each.Unpack(detail) for each in status.details)
+    return False
