@@ -29,7 +29,7 @@ from tonearm.gateway.v1 import (
     upload_pb2_grpc,
 )
 from tonearm_chassis.clock import SystemClock
-from tonearm_chassis.status import reason_of
+from tonearm_chassis.status import blamed_fields, reason_of
 from tonearm_chassis.testing.clock import START
 from tonearm_chassis.testing.rpc import serving
 from tonearm_chassis.testing.tokens import TokenIssuer
@@ -169,6 +169,41 @@ async def test_a_bad_upload_is_refused_with_its_reason(
     assert await refusal(gateway.upload(ada, **fields)) == (code, reason)
 
 
+@pytest.mark.parametrize(
+    ("fields", "reason", "field"),
+    [
+        ({"options": {"vbr_quality": 10}}, "INVALID_OPTION", "vbr_quality"),
+        ({"options": {"format": 99}}, "INVALID_OPTION", "format"),
+        ({"options": {"preset": 1}, "bitrate_kbps": 192}, "CONTRADICTORY_OPTIONS", "bitrate_kbps"),
+        ({"options": {"preset": 1}, "preset": 2}, "CONTRADICTORY_OPTIONS", "preset"),
+        ({"options": {"trim": {"start": "-0.000000001s"}}}, "INVALID_OPTION", "trim.start"),
+        ({"options": {"trim": {"end": "315576000000s"}}}, "INVALID_OPTION", "trim.end"),
+    ],
+)
+async def test_a_bad_option_is_refused_with_its_field(
+    gateway: Gateway, ada: Metadata, fields: dict[str, object], reason: str, field: str
+) -> None:
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await gateway.upload(ada, **fields)
+
+    assert reason_of(caught.value) == reason
+    assert blamed_fields(caught.value) == [field]
+
+
+async def test_options_are_given_back_as_they_are_meant(gateway: Gateway, ada: Metadata) -> None:
+    answer = await gateway.upload(
+        ada, preset=2, options={"trim": {"start": "1s"}, "track": {"language": "deu"}}
+    )
+
+    options = answer.conversion.options
+    assert options.preset == conversion_pb2.AudioOptions.BEST
+    assert options.format == conversion_pb2.AudioOptions.MP3
+    assert options.trim.start.seconds == 1
+    assert not options.trim.HasField("end")
+    assert options.track.language == "deu"
+    assert not options.HasField("loudness")
+
+
 async def test_a_stream_without_a_single_message_is_refused(
     gateway: Gateway, ada: Metadata
 ) -> None:
@@ -265,6 +300,37 @@ async def test_a_download_says_how_long_it_is_and_what_it_is_called(
     assert headers["content-disposition"] == (
         "attachment; filename=\"_ _x_.mp3\"; filename*=UTF-8''%C3%A9%20%22x%22.mp3"
     )
+
+
+@pytest.mark.parametrize(
+    ("made", "content_type", "name"),
+    [
+        ("AAC", "audio/mp4", "holiday.m4a"),
+        ("OPUS", "audio/ogg", "holiday.opus"),
+        ("FLAC", "audio/flac", "holiday.flac"),
+        ("WAV", "audio/wav", "holiday.wav"),
+    ],
+)
+async def test_a_download_is_of_the_kind_that_was_asked_for(
+    gateway: Gateway,
+    ada: Metadata,
+    store: InMemoryConversionStore,
+    made: str,
+    *,
+    content_type: str,
+    name: str,
+) -> None:
+    own = (await gateway.upload(ada, format=made)).conversion.id
+    await succeed(store, own)
+
+    call = gateway.audio.DownloadAudio(
+        audio_pb2.DownloadAudioRequest(conversion_id=own), metadata=ada
+    )
+    pieces = [piece async for piece in call]
+
+    headers = dict(await call.initial_metadata())
+    assert pieces[0].audio.content_type == content_type
+    assert f'filename="{name}"' in headers["content-disposition"]
 
 
 async def test_audio_that_cannot_be_read_now_promises_no_length(

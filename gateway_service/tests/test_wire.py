@@ -28,8 +28,33 @@ from gateway_service.domain import (
     Succeeded,
 )
 from tonearm.events.v1 import events_pb2
+from tonearm.gateway.v1 import source_pb2
 from tonearm_chassis.envelope import Envelope, MalformedEvent
 from tonearm_chassis.testing.clock import START
+
+
+def test_what_a_converter_says_of_a_source_is_passed_on_but_not_in_lists() -> None:
+    source = source_pb2.Source(container="mov", tags={"title": "t"})
+    source.MergeFromString(bytes.fromhex("c03e01"))  # of a later version: field 1000
+    event = events_pb2.ConversionSucceeded(conversion_id="c1", source=source)
+    news = wire.change_of(Envelope.of(event, key="c1", source="/test", time=START))[1]
+    assert isinstance(news, Succeeded)
+
+    ended = new_conversion().after(news, START)
+
+    assert ended is not None
+    assert wire.conversion_message(ended).source == source
+    assert not wire.listed_message(ended).HasField("source")
+
+
+def test_a_source_that_is_far_too_long_is_left_out() -> None:
+    source = source_pb2.Source(container="m" * 600_000)
+    event = events_pb2.ConversionSucceeded(conversion_id="c1", source=source)
+
+    news = wire.change_of(Envelope.of(event, key="c1", source="/test", time=START))[1]
+
+    assert isinstance(news, Succeeded)
+    assert news.source is None
 
 
 def test_a_page_start_survives_its_token() -> None:

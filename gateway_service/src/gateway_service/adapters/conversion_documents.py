@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
 
@@ -13,6 +14,7 @@ from gateway_service.domain import (
     Conversion,
     ConversionId,
     Failure,
+    MeasuredLoudness,
     Owner,
     Party,
     State,
@@ -118,12 +120,14 @@ def _audio_document(audio: Audio) -> dict[str, Any]:
         "channels": audio.channels,
         "peak_dbfs": audio.peak_dbfs,
         "engine": audio.engine,
+        "loudness": None if audio.loudness is None else asdict(audio.loudness),
     }
 
 
 def _audio(stored: dict[str, Any] | None) -> Audio | None:
     if stored is None:
         return None
+    loudness = stored.get("loudness")
     return Audio(
         id=AudioId(stored["id"]),
         size_bytes=stored["size_bytes"],
@@ -133,6 +137,7 @@ def _audio(stored: dict[str, Any] | None) -> Audio | None:
         channels=stored["channels"],
         peak_dbfs=stored["peak_dbfs"],
         engine=stored["engine"],
+        loudness=None if loudness is None else MeasuredLoudness(**loudness),
     )
 
 

@@ -11,6 +11,16 @@ AudioId = NewType("AudioId", str)
 
 
 @dataclass(frozen=True, slots=True)
+class MeasuredLoudness:
+    """How loud audio was, and by how much it was made louder."""
+
+    integrated_lufs: float
+    range_lu: float
+    true_peak_dbtp: float
+    gain_db: float
+
+
+@dataclass(frozen=True, slots=True)
 class Audio:
     """A finished audio file."""
 
@@ -22,6 +32,7 @@ class Audio:
     channels: int
     peak_dbfs: float
     engine: str
+    loudness: MeasuredLoudness | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,7 +57,7 @@ class ConversionServicer(conversion_pb2_grpc.ConversionServiceServicer):
         start = wire.page_start(request.page_token)
         page, following = await self._reading.list(account_id, request.page_size, start)
         return conversion_pb2.ListConversionsResponse(
-            conversions=[wire.conversion_message(each) for each in page],
+            conversions=[wire.listed_message(each) for each in page],
             next_page_token=wire.page_token(following),
         )
 

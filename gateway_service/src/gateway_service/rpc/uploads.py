@@ -32,8 +32,8 @@ class UploadServicer(upload_pb2_grpc.UploadServiceServicer):
         owner = await owner_of(self._tokens, context)
         messages = aiter(request_iterator)
         first = await anext(messages, upload_pb2.UploadVideoRequest())
-        declared = wire.declaration(first, _content_length(context))
         try:
+            declared = wire.declaration(first, _content_length(context))
             conversion = await self._upload(owner, declared, _pieces(first, messages))
         except (domain.Refusal, StorageFull):
             await _linger(messages)

@@ -15,6 +15,7 @@ from gateway_service.wire.events import (
 from gateway_service.wire.messages import (
     conversion_message,
     declaration,
+    listed_message,
     page_start,
     page_token,
 )
@@ -31,6 +32,7 @@ __all__ = [
     "change_of",
     "conversion_message",
     "declaration",
+    "listed_message",
     "moment",
     "notification_event",
     "options_message",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 
 from google.protobuf.duration_pb2 import Duration
@@ -31,6 +32,11 @@ STATES = {
     State.FAILED: conversion_pb2.Conversion.FAILED,
     State.CANCELLED: conversion_pb2.Conversion.CANCELLED,
 }
+
+
+def listed_message(conversion: Conversion) -> conversion_pb2.Conversion:
+    """Write a conversion for a list, where a source with all its chapters would be too much."""
+    return conversion_message(replace(conversion, source=None))
 
 
 def conversion_message(conversion: Conversion) -> conversion_pb2.Conversion:
@@ -102,6 +108,7 @@ def page_start(token: str) -> PageStart | None:
 def _audio_message(filename: str, audio: Audio) -> conversion_pb2.Audio:
     duration = Duration()
     duration.FromTimedelta(audio.duration)
+    loudness = audio.loudness
     return conversion_pb2.Audio(
         filename=filename,
         size_bytes=audio.size_bytes,
@@ -110,6 +117,7 @@ def _audio_message(filename: str, audio: Audio) -> conversion_pb2.Audio:
         sample_rate_hz=audio.sample_rate_hz,
         channels=audio.channels,
         peak_dbfs=audio.peak_dbfs,
+        loudness=None if loudness is None else source_pb2.MeasuredLoudness(**asdict(loudness)),
     )
 
 

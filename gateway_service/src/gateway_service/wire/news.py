@@ -13,6 +13,7 @@ from gateway_service.domain import (
     DeletionConfirmed,
     Failed,
     Failure,
+    MeasuredLoudness,
     Notified,
     Party,
     Progressed,
@@ -21,6 +22,7 @@ from gateway_service.domain import (
 )
 from gateway_service.wire.times import moment
 from tonearm.events.v1 import events_pb2
+from tonearm.gateway.v1 import source_pb2
 from tonearm_chassis.envelope import Envelope, MalformedEvent
 
 News = tuple[ConversionId, Change]
@@ -63,12 +65,19 @@ def _succeeded(envelope: Envelope) -> News:
         channels=event.channels,
         peak_dbfs=event.peak_dbfs,
         engine=event.engine,
+        loudness=_loudness(event.loudness) if event.HasField("loudness") else None,
     )
     source = event.source.SerializeToString() if event.HasField("source") else None
     if source is not None and len(source) > MOST_SOURCE_BYTES:
         source = None
     succeeded = Succeeded(event.fence, audio, moment(event.end_time), source)
     return ConversionId(event.conversion_id), succeeded
+
+
+def _loudness(message: source_pb2.MeasuredLoudness) -> MeasuredLoudness:
+    return MeasuredLoudness(
+        message.integrated_lufs, message.range_lu, message.true_peak_dbtp, message.gain_db
+    )
 
 
 def _failed(envelope: Envelope) -> News:
