@@ -301,7 +301,7 @@ async def test_real_media_is_inspected_encoded_and_decoded_in_the_cage(
     video = own / "video"
     video.write_bytes(media.make("caged.mp4", "-c:v", "mpeg4", "-c:a", "aac").read_bytes())
 
-    source = await engine.inspect(video, own / "cover")
+    source = await engine.inspect(video)
     recipe = Recipe.of(Options(), source)
     await engine.encode(video, own / "audio.mp3", recipe, lambda _: None)
     audio = await engine.decode(own / "audio.mp3", recipe)

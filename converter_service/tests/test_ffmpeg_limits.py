@@ -192,7 +192,7 @@ async def test_a_probe_that_crashes_on_everything_blames_no_video(
     tone = media.make("tone.wav", video=False)
 
     with pytest.raises(EngineFailure):
-        await engine.inspect(tone, tone.with_name("cover"))
+        await engine.inspect(tone)
 
 
 async def test_endless_output_takes_no_memory(tmp_path: Path) -> None:

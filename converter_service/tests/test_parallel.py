@@ -134,6 +134,21 @@ def test_two_encoders_make_what_one_makes(
     assert serial.read_bytes() == parallel.read_bytes()
 
 
+@pytest.mark.parametrize("kind", SOUNDS)
+@pytest.mark.parametrize("quality", [Quality(0), Quality(4), Quality(9), Quality(4, effort=7)])
+def test_two_encoders_make_what_one_makes_at_every_quality(
+    media: MediaMaker, tmp_path: Path, kind: str, quality: Quality
+) -> None:
+    clip = Clip(kind, 3, SECONDS, 44_100, 2).write(media.ffmpeg, tmp_path / "clip.wav")
+    serial, parallel = tmp_path / "serial.mp3", tmp_path / "parallel.mp3"
+
+    convert(media.ffmpeg, clip, serial, 1, quality)
+    cuts = convert(media.ffmpeg, clip, parallel, 2, quality).cuts
+
+    assert cuts == 1
+    assert serial.read_bytes() == parallel.read_bytes()
+
+
 @pytest.mark.parametrize("kind", ["music", "noise", "transients"])
 def test_it_is_what_ffmpeg_makes_without_a_reservoir_in_less_space(
     media: MediaMaker, tmp_path: Path, kind: str

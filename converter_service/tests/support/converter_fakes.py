@@ -26,6 +26,7 @@ from converter_service.domain import (
     DueOrder,
     EncodeReport,
     Ending,
+    Measured,
     Options,
     Order,
     Outcome,
@@ -499,8 +500,11 @@ class FakeEngine:
     while_encoding: Callable[[], object] = _nothing
     encoded: int = 0
 
-    async def inspect(self, source: Path, cover: Path) -> Source:  # noqa: ARG002 - the port has it
+    async def inspect(self, source: Path) -> Source:  # noqa: ARG002 - the port has it
         return self.source
+
+    async def measure(self, source: Path, recipe: Recipe) -> Measured:  # noqa: ARG002 - the port has it
+        return Measured(-20.0, 5.0, -3.0)
 
     async def encode(
         self,
@@ -537,9 +541,7 @@ class FakeWorkshop:
     @asynccontextmanager
     async def open(self) -> AsyncIterator[Workplace]:
         self.opened += 1
-        yield Workplace(
-            *(self._root / f"{name}-{self.opened}" for name in ("video", "audio", "cover"))
-        )
+        yield Workplace(self._root / f"video-{self.opened}", self._root / f"audio-{self.opened}")
 
     def require_space(self, wanted_bytes: int = 0) -> None:
         self.wanted_bytes.append(wanted_bytes)

@@ -22,6 +22,7 @@ from converter_service.domain import (
     DecodedAudio,
     EncodeReport,
     EngineFailure,
+    Measured,
     NoAudio,
     Order,
     Recipe,
@@ -211,7 +212,7 @@ class Disk:
         """Make a workplace."""
         number = next(self.count)
         scratch = Path(f"/scratch/{number}")
-        place = Workplace(scratch / "video", scratch / "audio", scratch / "cover")
+        place = Workplace(scratch / "video", scratch / "audio")
         try:
             yield place
         finally:
@@ -350,12 +351,16 @@ class SimulatedEngine:
         self._clock = clock
         self._trouble = trouble
 
-    async def inspect(self, source: Path, cover: Path) -> Source:  # noqa: ARG002 - the port has it
+    async def inspect(self, source: Path) -> Source:
         """Look at a video."""
         if self._disk.files[source].startswith(Kind.SILENT.name.encode()):
             raise NoAudio
         audio = SourceAudio("mov", "aac", 10.0, 10.0, 10.0, cut_off=False)
         return Source("mov", (Track(audio, RATE, 2),))
+
+    async def measure(self, source: Path, recipe: Recipe) -> Measured:  # noqa: ARG002 - the port has it
+        """Hear something."""
+        return Measured(-20.0, 5.0, -3.0)
 
     async def encode(
         self,

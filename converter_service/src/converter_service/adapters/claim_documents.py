@@ -17,6 +17,7 @@ from converter_service.domain import (
     DueOrder,
     Failed,
     FailureReason,
+    Measured,
     Order,
     Outcome,
     StoredAudio,
@@ -213,8 +214,8 @@ def outcome_document(outcome: Outcome) -> Document:
     state = SUCCEEDED if isinstance(outcome, Succeeded) else FAILED
     document = asdict(outcome)
     # Beside the outcome: version 0.1 takes every field of that for one that it knows.
-    source = document.pop("source", None)
-    return {"state": state, "outcome": document, "source": source, "lease_until": NEVER}
+    beside = {name: document.pop(name, None) for name in ("source", "loudness")}
+    return {"state": state, "outcome": document, **beside, "lease_until": NEVER}
 
 
 def outcome_of(stored: Document) -> Outcome | None:
@@ -225,7 +226,9 @@ def outcome_of(stored: Document) -> Outcome | None:
             audio = outcome["stored"]
             kept = StoredAudio(AudioId(audio["audio_id"]), audio["size_bytes"], audio["sha256"])
             source = source_of(stored.get("source"))
-            return Succeeded(**{**outcome, "stored": kept, "source": source})
+            measured = stored.get("loudness")
+            loudness = None if measured is None else Measured(**measured)
+            return Succeeded(**{**outcome, "stored": kept, "source": source, "loudness": loudness})
         case "FAILED":
             return Failed(FailureReason(outcome["reason"]), outcome["message"], outcome["end_time"])
     return None

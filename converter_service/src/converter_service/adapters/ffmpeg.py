@@ -8,7 +8,7 @@ import re
 import shutil
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import imageio_ffmpeg
@@ -17,8 +17,14 @@ from converter_service.adapters.cage.shape import FULL, Cage
 from converter_service.adapters.checking import check_of
 from converter_service.adapters.child import LINE_BYTES, Child, Limits, run_child
 from converter_service.adapters.disk import disk_errors
-from converter_service.adapters.ffmpeg_log import found_disk_full, found_too_large, read_report
+from converter_service.adapters.ffmpeg_log import (
+    found_disk_full,
+    found_too_large,
+    read_loudness,
+    read_report,
+)
 from converter_service.adapters.ffmpeg_version import describe_ffmpeg
+from converter_service.adapters.labelling import label, write_notes
 from converter_service.adapters.making import making_of, reading_of
 from converter_service.adapters.probe_answer import source_of
 from converter_service.adapters.probe_texts import MOST_COVER_BYTES
@@ -27,6 +33,8 @@ from converter_service.domain import (
     DecodedAudio,
     EncodeReport,
     EngineFailure,
+    Format,
+    Measured,
     Options,
     Recipe,
     Source,
@@ -50,6 +58,8 @@ OUT_TIME = re.compile(rb"out_time_us=(\d+)")
 # What the packets carry may be exceeded by less than a minute: more fails anyway, and is not worth
 # its place on the disk.
 SPARE_SECONDS = 60.0
+# A picture in Base64, and texts.
+LABEL_BYTES = 2 * MOST_COVER_BYTES
 # Samples in memory are files to the kernel: two chunks of thirty seconds at 48 kHz, and a bit.
 LONGEST_CHUNK_BYTES = 32 * 1024**2
 
@@ -82,6 +92,7 @@ class _Job:
     source: Path
     target: Path
     recipe: Recipe
+    notes: Path | None = None
 
 
 class FfmpegEngine:
@@ -105,22 +116,22 @@ class FfmpegEngine:
         """Tell the engine's name and version."""
         return self._name
 
-    async def inspect(self, source: Path, cover: Path) -> Source:
+    async def inspect(self, source: Path) -> Source:
         """Look at a file in a child process."""
-        status, answer = await self._probe(source, cover)
+        status, answer = await self._probe(source)
         if status != 0:
             await self._prove(source.parent)
             # What crashes or exhausts the probe is not worth showing to ffmpeg.
             raise UnreadableVideo
         return source_of(json.loads(answer))
 
-    async def _probe(self, source: Path, cover: Path) -> tuple[int, bytes]:
+    async def _probe(self, source: Path) -> tuple[int, bytes]:
         module = ("-m", "converter_service.adapters.probe")
         size = (await asyncio.to_thread(source.stat)).st_size
         seconds = self._patience.least_seconds + size / PROBE_BYTES_A_SECOND
         answer = b""
         async with run_child(
-            [sys.executable, "-P", *module, str(source), str(cover)],
+            [sys.executable, "-P", *module, str(source), str(_cover_of(source))],
             Limits(seconds, file_bytes=MOST_COVER_BYTES),
             stall_seconds=seconds,
             cwd=source.parent,
@@ -133,12 +144,36 @@ class FfmpegEngine:
             log.warning("probe_failed", status=status, errors=list(child.errors)[-5:])
         return status, answer
 
+    async def measure(self, source: Path, recipe: Recipe) -> Measured:
+        """Measure loudness in a child process."""
+        patience, skipped = self._patience, recipe.skipped_seconds
+        async with run_child(
+            commands.measure(self._program, source, reading_of(recipe)),
+            patience.limits(skipped + recipe.seconds),
+            stall_seconds=patience.stall_seconds + patience.stall_share * skipped,
+            cwd=source.parent,
+            cage=self._cage.reading(source),
+        ) as child:
+            await _follow(child, _ignore)
+            status = await child.exit_status()
+        measured = read_loudness(child.errors) if status == 0 else None
+        if measured is None:
+            log.warning("measure_failed", status=status, errors=list(child.errors)[-5:])
+            await self._prove(source.parent)
+            raise UnreadableVideo
+        return measured
+
     async def encode(
         self, source: Path, target: Path, recipe: Recipe, progress: Progress
     ) -> EncodeReport:
         """Encode into a new file."""
-        status, report = await self._encode(_Job(source, target, recipe), progress)
+        cover, notes = _cover_of(source), None
+        if recipe.options.format is not Format.MP3:
+            notes = target.with_name("notes")
+            await asyncio.to_thread(write_notes, recipe, cover, notes)
+        status, report = await self._encode(_Job(source, target, recipe, notes), progress)
         if status == 0 and report:
+            await asyncio.to_thread(label, recipe, target, cover)
             return report
         is_decoders = status > 0 and status not in (SOFTWARE, INPUT_OUTPUT)
         if is_decoders and (report is None or report.decoded_samples == 0):
@@ -150,7 +185,8 @@ class FfmpegEngine:
         """Encode variable bit rate in parallel; all else carries something along."""
         reading, making = reading_of(job.recipe), making_of(job.recipe)
         if isinstance(making, Encoding):
-            return commands.convert(self._program, job.source, job.target, reading, making)
+            files = commands.Files(job.source, job.target, job.notes)
+            return commands.convert(self._program, files, reading, making)
         return [
             *(sys.executable, "-P", "-m", "converter_service.engine.encode"),
             *(self._program, str(job.source), str(job.target)),
@@ -161,7 +197,8 @@ class FfmpegEngine:
     def _limits(self, recipe: Recipe) -> Limits:
         making, seconds = making_of(recipe), recipe.skipped_seconds + recipe.seconds
         if isinstance(making, Encoding):
-            return self._patience.limits(seconds, making.second_bytes)
+            limits = self._patience.limits(seconds, making.second_bytes)
+            return replace(limits, file_bytes=limits.file_bytes + LABEL_BYTES)
         return self._patience.limits(seconds).with_room_for(LONGEST_CHUNK_BYTES)
 
     async def _encode(self, job: _Job, progress: Progress) -> tuple[int, EncodeReport | None]:
@@ -194,7 +231,7 @@ class FfmpegEngine:
         sample = directory / "sample.wav"
         with disk_errors():
             await asyncio.to_thread(write_sample, sample)
-        status, _ = await self._probe(sample, directory / "sample.cover")
+        status, _ = await self._probe(sample)
         if status == 0:
             job = _Job(sample, directory / "sample.audio", sample_recipe(wanted or Options()))
             status, _ = await self._encode(job, _ignore)
@@ -218,6 +255,11 @@ class FfmpegEngine:
         if status != 0:
             raise EngineFailure(f"the audio does not decode: {status}, {list(child.errors)[-5:]}")
         return checking.result()
+
+
+def _cover_of(source: Path) -> Path:
+    """Tell where the picture lies that a file has of itself."""
+    return source.with_name(f"{source.name}.cover")
 
 
 def _ignore(_: float) -> None:

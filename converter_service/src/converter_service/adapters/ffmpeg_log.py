@@ -5,11 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from converter_service.domain import EncodeReport
+from converter_service.domain import SILENCE_DBFS, EncodeReport, Measured
 
 INPUT_COUNT = re.compile(r"\(audio\): \d+ packets read .*frames decoded.*\((\d+) samples\)")
 OUTPUT_COUNT = re.compile(r"\(audio\): \d+ frames encoded \((\d+) samples\)")
 DECODED_RATE = re.compile(r"samplefmt:\w+ samplerate:(\d+)")
+LOUDNESS = re.compile(
+    r"Integrated loudness:\s+I:\s+(-?[\d.]+) LUFS.*?LRA:\s+(-?[\d.]+) LU.*?"
+    r"Peak:\s+(-?(?:[\d.]+|inf))",
+    re.DOTALL,
+)
 # Its own words begin at the margin or with a bracket; what it quotes of a file is indented.
 DISK_FULL = re.compile(r"^\S.*: (No space left on device|Disk quota exceeded)$")
 
@@ -28,6 +33,15 @@ def read_report(errors: Iterable[str]) -> EncodeReport | None:
         decoded_rate_hz=rates.pop() if len(rates) == 1 else None,
         encoded_samples=max(map(int, encoded)),
     )
+
+
+def read_loudness(errors: Iterable[str]) -> Measured | None:
+    """Find the summary of the loudness meter; None if it did not come to that."""
+    found = LOUDNESS.findall("\n".join(errors))
+    if not found:
+        return None
+    integrated, extent, peak = map(float, found[-1])
+    return Measured(integrated, extent, max(peak, SILENCE_DBFS))
 
 
 def found_disk_full(errors: Iterable[str]) -> bool:

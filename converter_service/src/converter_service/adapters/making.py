@@ -14,6 +14,7 @@ def reading_of(recipe: Recipe) -> Reading:
         track=recipe.source.chosen,
         start=recipe.start,
         end=recipe.end,
+        gain_db=recipe.gain_db,
         sample_rate_hz=recipe.options.sample_rate_hz,
         channels=recipe.options.channels,
         source_channels=recipe.track.channels,

@@ -45,9 +45,7 @@ class ScratchWorkshop:
         with disk_errors():
             directory.mkdir(mode=PRIVATE)
         try:
-            yield Workplace(
-                video=directory / "video", audio=directory / "audio", cover=directory / "cover"
-            )
+            yield Workplace(video=directory / "video", audio=directory / "audio")
         finally:
             await asyncio.shield(asyncio.to_thread(shutil.rmtree, directory, ignore_errors=True))
 

@@ -39,6 +39,8 @@ from converter_service.domain.failures import (
     UnreadableVideo,
     VideoLost,
 )
+from converter_service.domain.labels import chapters_of, has_cover, tags_of
+from converter_service.domain.loudness import Measured, gain_for
 from converter_service.domain.options import (
     Chapters,
     Copying,
@@ -93,6 +95,7 @@ __all__ = [
     "FailureReason",
     "Format",
     "Loudness",
+    "Measured",
     "NoAudio",
     "NoSuchTrack",
     "NothingLeft",
@@ -118,6 +121,10 @@ __all__ = [
     "VideoId",
     "VideoLost",
     "WorkId",
+    "chapters_of",
+    "gain_for",
     "growing_seconds",
+    "has_cover",
+    "tags_of",
     "work_of",
 ]

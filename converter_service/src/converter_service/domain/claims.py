@@ -9,6 +9,7 @@ from typing import NewType
 
 from converter_service.domain.attempts import Attempts
 from converter_service.domain.failures import FailureReason
+from converter_service.domain.loudness import Measured
 from converter_service.domain.options import Options
 from converter_service.domain.sources import Source
 
@@ -94,6 +95,7 @@ class Succeeded:
     engine: str
     end_time: datetime
     source: Source | None = None
+    loudness: Measured | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from converter_service.domain.failures import (
     TruncatedVideo,
     UnreadableVideo,
 )
+from converter_service.domain.loudness import Measured
 from converter_service.domain.options import Options
 from converter_service.domain.sound import FRAME_SAMPLES, DecodedAudio, EncodeReport
 from converter_service.domain.sources import Source, Track
@@ -24,13 +25,15 @@ DECODED_TOLERANCE_SHARE = 0.001
 class Recipe:
     """Options for a source. Samples from `start` on and before `end` (None: all) are kept.
 
-    They are counted from the first one of the chosen track, at its own rate.
+    They are counted from the first one of the chosen track, at its own rate. `measured` is set once
+    the loudness that was asked for has been compared with the one that there is.
     """
 
     options: Options
     source: Source
     start: int = 0
     end: int | None = None
+    measured: Measured | None = None
 
     @classmethod
     def of(cls, options: Options, source: Source) -> Recipe:
@@ -49,6 +52,11 @@ class Recipe:
         if recipe.is_trimmed and recipe.seconds <= 0:
             raise NothingLeft
         return recipe
+
+    @property
+    def gain_db(self) -> float:
+        """Tell by how much it becomes louder."""
+        return self.measured.gain_db if self.measured else 0.0
 
     @property
     def track(self) -> Track:

@@ -33,8 +33,6 @@ class Reading:
             until = "" if self.end is None else f":end_sample={self.end}"
             # Counted anew: some encoders would make silence of the time before it.
             yield f"atrim=start_sample={self.start}{until},asetpts=N/SR/TB"
-        if self.gain_db:
-            yield f"volume=volume={self.gain_db:.6f}dB:precision=float"
         yield from self._mix()
         if self.sample_rate_hz:
             rates = (self.sample_rate_hz,)
@@ -43,6 +41,8 @@ class Reading:
                 f"aresample={self.sample_rate_hz}:resampler=swr:filter_size=64:phase_shift=10"
                 ":linear_interp=0:exact_rational=1:cutoff=0.97"
             )
+        if self.gain_db:
+            yield f"volume=volume={self.gain_db:.6f}dB:precision=float"
         layouts = {0: "mono|stereo", 1: "mono"}.get(self.channels, "stereo")
         known = "|".join(map(str, rates))
         # ffmpeg takes the nearest of these.

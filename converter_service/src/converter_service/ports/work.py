@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from converter_service.domain import Claim, DecodedAudio, EncodeReport, Recipe, Source
+from converter_service.domain import Claim, DecodedAudio, EncodeReport, Measured, Recipe, Source
 
 Progress = Callable[[float], None]
 """Takes the seconds of audio that are done; must not block."""
@@ -27,17 +27,26 @@ class Engine(Protocol):
         """Tell the engine's name and version."""
         ...
 
-    async def inspect(self, source: Path, cover: Path) -> Source:
-        """Look at a file, and write its picture of itself, if it has one, into `cover`.
+    async def inspect(self, source: Path) -> Source:
+        """Look at a file, and keep its picture of itself, if it has one, beside it.
 
         Raises `UnreadableVideo` and `NoAudio`.
+        """
+        ...
+
+    async def measure(self, source: Path, recipe: Recipe) -> Measured:
+        """Measure how loud the part of the track is that the recipe keeps.
+
+        Raises `UnreadableVideo` if nothing can be decoded.
         """
         ...
 
     async def encode(
         self, source: Path, target: Path, recipe: Recipe, progress: Progress
     ) -> EncodeReport:
-        """Encode the track that the recipe chose into a new file.
+        """Encode the track that the recipe chose into a new file, with tags and chapters.
+
+        The picture that `inspect` found is taken from where it put it.
 
         Raises `UnreadableVideo` if nothing can be decoded. A report is no proof: decode the file.
         """
@@ -54,7 +63,6 @@ class Workplace:
 
     video: Path
     audio: Path
-    cover: Path
 
 
 class Workshop(Protocol):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from converter_service import metrics
@@ -18,13 +18,14 @@ from converter_service.domain import (
     EngineFailure,
     Exhaustion,
     Failed,
+    Loudness,
     Outcome,
     Recipe,
     Refusal,
     Setback,
-    Source,
     StoredAudio,
     Succeeded,
+    gain_for,
 )
 from converter_service.ports import (
     AudioStore,
@@ -135,7 +136,7 @@ class ConvertVideo:
         await patiently(clock, lambda: claims.announce_start(claim, start_time))
         try:
             async with self._with.workshop.open() as workplace:
-                source, audio = await self._make(claim, workplace)
+                recipe, audio = await self._make(claim, workplace)
                 with _step("store"):
                     stored = await patiently(
                         clock, lambda: self._store(claim, workplace.audio, names)
@@ -143,9 +144,9 @@ class ConvertVideo:
         except Refusal as refusal:
             return Failed(refusal.reason, refusal.sentence, clock.now())
         metrics.AUDIO_SECONDS.inc(audio.seconds)
-        return self._succeeded(stored, source, audio)
+        return self._succeeded(stored, recipe, audio)
 
-    async def _make(self, claim: Claim, workplace: Workplace) -> tuple[Source, DecodedAudio]:
+    async def _make(self, claim: Claim, workplace: Workplace) -> tuple[Recipe, DecodedAudio]:
         engine = self._with.engine
         # Before a byte is copied: a video that does not fit must not fill the disk of the others.
         self._with.workshop.require_space(claim.order.size_bytes)
@@ -154,7 +155,7 @@ class ConvertVideo:
                 self._with.clock, lambda: self._with.videos.copy(claim.order, workplace.video)
             )
         with _step("inspect"):
-            source = await engine.inspect(workplace.video, workplace.cover)
+            source = await engine.inspect(workplace.video)
         recipe = Recipe.of(claim.order.options, source)
         recipe.track.audio.require_complete()
         seconds = recipe.seconds
@@ -163,6 +164,9 @@ class ConvertVideo:
             self._with.progress.report(claim, min(done_seconds / seconds, 1.0) if seconds else 0.0)
 
         try:
+            if recipe.options.loudness is not None:
+                with _step("measure"):
+                    recipe = await self._measured(workplace, recipe, recipe.options.loudness)
             with _step("encode"):
                 encoded = await engine.encode(workplace.video, workplace.audio, recipe, report)
             with _step("decode"):
@@ -173,9 +177,14 @@ class ConvertVideo:
             self._with.workshop.require_space()
             raise
         self._with.suspicion.worked()
-        return recipe.source, audio
+        return recipe, audio
 
-    def _succeeded(self, stored: StoredAudio, source: Source, audio: DecodedAudio) -> Succeeded:
+    async def _measured(self, workplace: Workplace, recipe: Recipe, wanted: Loudness) -> Recipe:
+        measured = await self._with.engine.measure(workplace.video, recipe)
+        gain_db = gain_for(wanted, measured)
+        return replace(recipe, measured=replace(measured, gain_db=gain_db))
+
+    def _succeeded(self, stored: StoredAudio, recipe: Recipe, audio: DecodedAudio) -> Succeeded:
         return Succeeded(
             stored=stored,
             seconds=audio.seconds,
@@ -184,7 +193,8 @@ class ConvertVideo:
             peak_dbfs=audio.peak_dbfs,
             engine=self._with.engine.name,
             end_time=self._with.clock.now(),
-            source=source,
+            source=recipe.source,
+            loudness=recipe.measured,
         )
 
     async def _store(self, claim: Claim, audio: Path, names: list[AudioId]) -> StoredAudio:

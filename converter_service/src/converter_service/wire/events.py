@@ -26,7 +26,7 @@ from converter_service.domain import (
     VideoId,
 )
 from converter_service.wire.options import options_message, options_of
-from converter_service.wire.sources import source_message
+from converter_service.wire.sources import loudness_message, source_message
 from tonearm.converter.v1 import converter_pb2
 from tonearm.events.v1 import events_pb2
 from tonearm_chassis.envelope import Envelope, MalformedEvent
@@ -181,6 +181,7 @@ def _succeeded(
         engine=outcome.engine,
         end_time=_timestamp(outcome.end_time),
         source=source_message(outcome.source) if outcome.source else None,
+        loudness=loudness_message(outcome.loudness) if outcome.loudness else None,
     )
 
 

@@ -1,10 +1,10 @@
-"""Write what was found in a file; decides nothing."""
+"""Write what was found in a file, and measured; decides nothing."""
 
 from __future__ import annotations
 
 from google.protobuf.duration_pb2 import Duration
 
-from converter_service.domain import Source, Track
+from converter_service.domain import Measured, Source, Track
 from tonearm.gateway.v1 import source_pb2
 
 NANOSECONDS = 1_000_000_000
@@ -29,6 +29,16 @@ def source_message(source: Source) -> source_pb2.Source:
         message.cover.content_type = source.cover.content_type
         message.cover.size_bytes = source.cover.size_bytes
     return message
+
+
+def loudness_message(measured: Measured) -> source_pb2.MeasuredLoudness:
+    """Write what was measured, and what followed."""
+    return source_pb2.MeasuredLoudness(
+        integrated_lufs=measured.integrated_lufs,
+        range_lu=measured.range_lu,
+        true_peak_dbtp=measured.true_peak_dbtp,
+        gain_db=measured.gain_db,
+    )
 
 
 def _track_message(track: Track) -> source_pb2.AudioTrack:
