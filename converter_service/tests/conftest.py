@@ -23,7 +23,8 @@ from converter_media import MediaMaker
 from converter_records import Records, in_memory, in_mongodb
 from pymongo import AsyncMongoClient
 
-from converter_service.adapters.ffmpeg import FfmpegEngine, Patience, find_ffmpeg
+from converter_service.adapters.engine_patience import Patience
+from converter_service.adapters.ffmpeg import FfmpegEngine, find_ffmpeg
 from converter_service.adapters.scratch import ScratchWorkshop
 from converter_service.domain import Claim, Options, Outcome
 from converter_service.use_cases.convert_video import ConvertVideo, Equipment

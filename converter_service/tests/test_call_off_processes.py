@@ -14,7 +14,8 @@ from converter_fakes import InMemoryGiveUps, InMemoryVideoStore, RecordedProgres
 from converter_media import MediaMaker
 from pymongo import AsyncMongoClient
 
-from converter_service.adapters.ffmpeg import FfmpegEngine, Patience
+from converter_service.adapters.engine_patience import Patience
+from converter_service.adapters.ffmpeg import FfmpegEngine
 from converter_service.adapters.gridfs_audio import GridFSAudioStore
 from converter_service.adapters.mongo_claims import MongoClaimStore
 from converter_service.adapters.mongo_tombstones import MongoTombstoneStore

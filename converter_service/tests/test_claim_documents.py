@@ -16,6 +16,7 @@ from converter_service.domain import (
     Chapter,
     Format,
     Loudness,
+    Measured,
     Options,
     Picture,
     Preset,
@@ -53,6 +54,8 @@ SUCCEEDED = Succeeded(
         cover=Picture("image/png", 7),
         chosen=1,
     ),
+    loudness=Measured(-20.0, 3.0, -2.0, 1.0),
+    is_copy=True,
 )
 
 
@@ -96,6 +99,8 @@ def test_an_outcome_survives_its_document_with_its_source() -> None:
 
 def test_an_outcome_of_version_0_1_has_no_source() -> None:
     document = stored(documents.outcome_document(SUCCEEDED))
-    del document["source"]
+    for name in ("source", "loudness", "is_copy"):
+        del document[name]
 
-    assert documents.outcome_of(document) == replace(SUCCEEDED, source=None)
+    bare = replace(SUCCEEDED, source=None, loudness=None, is_copy=False)
+    assert documents.outcome_of(document) == bare

@@ -16,7 +16,8 @@ from converter_fakes import recipe_of
 from converter_media import MediaMaker
 
 from converter_service.adapters.child import Child, Limits, run_child
-from converter_service.adapters.ffmpeg import FfmpegEngine, Patience, find_ffmpeg
+from converter_service.adapters.engine_patience import Patience
+from converter_service.adapters.ffmpeg import FfmpegEngine, find_ffmpeg
 from converter_service.domain import ConversionTimedOut, EngineFailure, Options, UnreadableVideo
 from converter_service.ports import Progress
 

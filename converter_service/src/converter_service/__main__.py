@@ -15,8 +15,9 @@ from pymongo import AsyncMongoClient
 from converter_service import rpc, wire
 from converter_service.adapters.cage.choice import CageTooWeak, choose_cage, trial_in
 from converter_service.adapters.cage.shape import Cage
+from converter_service.adapters.engine_patience import Patience
 from converter_service.adapters.event_progress import EventProgressChannel
-from converter_service.adapters.ffmpeg import FfmpegEngine, Patience, find_ffmpeg
+from converter_service.adapters.ffmpeg import FfmpegEngine, find_ffmpeg
 from converter_service.adapters.gridfs_audio import GridFSAudioStore
 from converter_service.adapters.gridfs_videos import GridFSVideoStore
 from converter_service.adapters.mongo_claims import MongoClaimStore

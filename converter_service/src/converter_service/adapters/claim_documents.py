@@ -214,7 +214,7 @@ def outcome_document(outcome: Outcome) -> Document:
     state = SUCCEEDED if isinstance(outcome, Succeeded) else FAILED
     document = asdict(outcome)
     # Beside the outcome: version 0.1 takes every field of that for one that it knows.
-    beside = {name: document.pop(name, None) for name in ("source", "loudness")}
+    beside = {name: document.pop(name, None) for name in ("source", "loudness", "is_copy")}
     return {"state": state, "outcome": document, **beside, "lease_until": NEVER}
 
 
@@ -225,10 +225,13 @@ def outcome_of(stored: Document) -> Outcome | None:
         case "SUCCEEDED":
             audio = outcome["stored"]
             kept = StoredAudio(AudioId(audio["audio_id"]), audio["size_bytes"], audio["sha256"])
-            source = source_of(stored.get("source"))
             measured = stored.get("loudness")
-            loudness = None if measured is None else Measured(**measured)
-            return Succeeded(**{**outcome, "stored": kept, "source": source, "loudness": loudness})
+            beside = {
+                "source": source_of(stored.get("source")),
+                "loudness": None if measured is None else Measured(**measured),
+                "is_copy": bool(stored.get("is_copy")),
+            }
+            return Succeeded(**{**outcome, "stored": kept, **beside})
         case "FAILED":
             return Failed(FailureReason(outcome["reason"]), outcome["message"], outcome["end_time"])
     return None

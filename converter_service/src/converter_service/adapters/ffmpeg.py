@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
 import shutil
 import sys
 from collections.abc import Sequence
@@ -15,17 +14,20 @@ import imageio_ffmpeg
 
 from converter_service.adapters.cage.shape import FULL, Cage
 from converter_service.adapters.checking import check_of
-from converter_service.adapters.child import LINE_BYTES, Child, Limits, run_child
+from converter_service.adapters.child import Limits, run_child
 from converter_service.adapters.disk import disk_errors
+from converter_service.adapters.engine_patience import Patience
 from converter_service.adapters.ffmpeg_log import (
     found_disk_full,
     found_too_large,
+    read_copy_report,
     read_loudness,
     read_report,
 )
 from converter_service.adapters.ffmpeg_version import describe_ffmpeg
+from converter_service.adapters.following import follow, ignore
 from converter_service.adapters.labelling import label, write_notes
-from converter_service.adapters.making import making_of, reading_of
+from converter_service.adapters.making import copying_of, making_of, reading_of
 from converter_service.adapters.probe_answer import source_of
 from converter_service.adapters.probe_texts import MOST_COVER_BYTES
 from converter_service.adapters.sample import sample_recipe, write_sample
@@ -41,8 +43,9 @@ from converter_service.domain import (
     UnreadableVideo,
 )
 from converter_service.engine import commands
+from converter_service.engine.copy import NOTHING_TO_COPY
 from converter_service.engine.encode import INPUT_OUTPUT, SOFTWARE, options
-from converter_service.engine.encodings import LOSSY_SECOND_BYTES, Encoding
+from converter_service.engine.encodings import Encoding
 from converter_service.ports import Progress
 from tonearm_chassis.errors import StorageFull
 from tonearm_chassis.logs import get_log
@@ -51,35 +54,12 @@ log = get_log(__name__)
 
 PIECE_BYTES = 256 * 1024
 PROBE_BYTES = 1024 * 1024
-LINES_BYTES = 64 * 1024
 # A disk that reads 20 MB/s is the slowest worth waiting for.
 PROBE_BYTES_A_SECOND = 20_000_000
-OUT_TIME = re.compile(rb"out_time_us=(\d+)")
-# What the packets carry may be exceeded by less than a minute: more fails anyway, and is not worth
-# its place on the disk.
-SPARE_SECONDS = 60.0
 # A picture in Base64, and texts.
 LABEL_BYTES = 2 * MOST_COVER_BYTES
 # Samples in memory are files to the kernel: two chunks of thirty seconds at 48 kHz, and a bit.
 LONGEST_CHUNK_BYTES = 32 * 1024**2
-
-
-@dataclass(frozen=True, slots=True)
-class Patience:
-    """How long the engine may take: a fixed time, and more in proportion to the audio."""
-
-    least_seconds: float = 60.0
-    seconds_a_second: float = 1.0
-    stall_seconds: float = 20.0
-    # What is decoded for nothing shows no progress; ten times as fast as it plays is slow.
-    stall_share: float = 0.1
-
-    def limits(self, audio_seconds: float, second_bytes: int = LOSSY_SECOND_BYTES) -> Limits:
-        """Bound a run over so much audio that takes so many bytes a second at most."""
-        return Limits(
-            self.least_seconds + self.seconds_a_second * audio_seconds,
-            file_bytes=int((audio_seconds + SPARE_SECONDS) * second_bytes),
-        )
 
 
 def find_ffmpeg(configured: str) -> str:
@@ -154,7 +134,7 @@ class FfmpegEngine:
             cwd=source.parent,
             cage=self._cage.reading(source),
         ) as child:
-            await _follow(child, _ignore)
+            await follow(child, ignore)
             status = await child.exit_status()
         measured = read_loudness(child.errors) if status == 0 else None
         if measured is None:
@@ -171,7 +151,10 @@ class FfmpegEngine:
         if recipe.options.format is not Format.MP3:
             notes = target.with_name("notes")
             await asyncio.to_thread(write_notes, recipe, cover, notes)
-        status, report = await self._encode(_Job(source, target, recipe, notes), progress)
+        job = _Job(source, target, recipe, notes)
+        status, report = await self._copy(job, progress) if recipe.may_be_copied else (1, None)
+        if status != 0:
+            status, report = await self._encode(job, progress)
         if status == 0 and report:
             await asyncio.to_thread(label, recipe, target, cover)
             return report
@@ -180,6 +163,35 @@ class FfmpegEngine:
             await self._prove(target.parent, recipe.options)
             raise UnreadableVideo
         raise EngineFailure(f"ffmpeg ended with {status}")
+
+    async def _copy(self, job: _Job, progress: Progress) -> tuple[int, EncodeReport | None]:
+        """Copy the frames, if these are what was asked for."""
+        async with run_child(
+            [
+                *(sys.executable, "-P", "-m", "converter_service.engine.copy"),
+                *(self._program, str(job.source), str(job.target), *copying_of(job.recipe)),
+            ],
+            self._limits(job.recipe),
+            stall_seconds=self._patience.stall_seconds,
+            cwd=job.target.parent,
+            cage=self._cage.reading(job.source),
+        ) as child:
+            await follow(child, progress)
+            status = await child.exit_status()
+        if found_disk_full(child.errors):
+            raise StorageFull("scratch: the disk is full")
+        report = read_copy_report(child.errors)
+        if status == 0 and report and await self._is_sound(job, report):
+            return status, report
+        return NOTHING_TO_COPY, None
+
+    async def _is_sound(self, job: _Job, copied: EncodeReport) -> bool:
+        """Decode a copy: what is damaged in the source is for an encoder to make the best of."""
+        try:
+            audio = await self.decode(job.target, job.recipe)
+        except EngineFailure:
+            return False
+        return audio.samples == audio.tagged_samples == copied.encoded_samples
 
     def _command(self, job: _Job) -> Sequence[str]:
         """Encode variable bit rate in parallel; all else carries something along."""
@@ -211,7 +223,7 @@ class FfmpegEngine:
             cwd=job.target.parent,
             cage=self._cage.reading(job.source),
         ) as child:
-            await _follow(child, progress)
+            await follow(child, progress)
             status = await child.exit_status()
         if found_disk_full(child.errors):
             raise StorageFull("scratch: ffmpeg found the disk full")
@@ -234,7 +246,7 @@ class FfmpegEngine:
         status, _ = await self._probe(sample)
         if status == 0:
             job = _Job(sample, directory / "sample.audio", sample_recipe(wanted or Options()))
-            status, _ = await self._encode(job, _ignore)
+            status, _ = await self._encode(job, ignore)
         if status != 0:
             raise EngineFailure(f"not even a sample is converted: {status}")
 
@@ -260,26 +272,3 @@ class FfmpegEngine:
 def _cover_of(source: Path) -> Path:
     """Tell where the picture lies that a file has of itself."""
     return source.with_name(f"{source.name}.cover")
-
-
-def _ignore(_: float) -> None:
-    """Tell nobody how far a sample is."""
-
-
-async def _follow(child: Child, progress: Progress) -> None:
-    """Pass on how much is encoded; raise `ConversionTimedOut` when that stands still.
-
-    It may fall back once: what cannot be cut is encoded again from its beginning.
-    """
-    clock = asyncio.get_running_loop().time
-    most, latest, advanced, rest = 0, 0, clock(), b""
-    while piece := await child.read(LINES_BYTES, stalled_since=advanced):
-        *whole, rest = (rest + piece).split(b"\n")
-        rest = rest[:LINE_BYTES]
-        for line in whole:
-            found = OUT_TIME.match(line)
-            if found and int(found[1]) != latest:
-                latest, advanced = int(found[1]), clock()
-                if latest > most:
-                    most = latest
-                    progress(most / 1_000_000)

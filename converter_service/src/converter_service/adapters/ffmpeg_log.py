@@ -10,6 +10,7 @@ from converter_service.domain import SILENCE_DBFS, EncodeReport, Measured
 INPUT_COUNT = re.compile(r"\(audio\): \d+ packets read .*frames decoded.*\((\d+) samples\)")
 OUTPUT_COUNT = re.compile(r"\(audio\): \d+ frames encoded \((\d+) samples\)")
 DECODED_RATE = re.compile(r"samplefmt:\w+ samplerate:(\d+)")
+COPIED = re.compile(r"^engine: copied (\d+) samples at (\d+) Hz$", re.MULTILINE)
 LOUDNESS = re.compile(
     r"Integrated loudness:\s+I:\s+(-?[\d.]+) LUFS.*?LRA:\s+(-?[\d.]+) LU.*?"
     r"Peak:\s+(-?(?:[\d.]+|inf))",
@@ -33,6 +34,15 @@ def read_report(errors: Iterable[str]) -> EncodeReport | None:
         decoded_rate_hz=rates.pop() if len(rates) == 1 else None,
         encoded_samples=max(map(int, encoded)),
     )
+
+
+def read_copy_report(errors: Iterable[str]) -> EncodeReport | None:
+    """Find what `engine.copy` says at its end; None if it copied nothing."""
+    found = COPIED.findall("\n".join(errors))
+    if not found:
+        return None
+    samples, rate = map(int, found[-1])
+    return EncodeReport(samples, rate, samples, is_copy=True)
 
 
 def read_loudness(errors: Iterable[str]) -> Measured | None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from converter_service.domain import Format, Recipe
+from collections.abc import Sequence
+
+from converter_service.domain import Format, Preset, Recipe
 from converter_service.engine import encodings
 from converter_service.engine.encodings import DEFAULT_EFFORT, Encoding, Quality
 from converter_service.engine.reading import Reading
@@ -19,6 +21,19 @@ def reading_of(recipe: Recipe) -> Reading:
         channels=recipe.options.channels,
         source_channels=recipe.track.channels,
     )
+
+
+# What a source may have on average to count as the preset: LAME's own averages, and a tenth more.
+MOST_KBPS = {Preset.BEST: 320, Preset.STANDARD: 210, Preset.SMALL: 180, Preset.FAST: 180}
+
+
+def copying_of(recipe: Recipe) -> Sequence[str]:
+    """Tell what frames must be like to be copied, for the command line of `engine.copy`."""
+    options = recipe.options
+    track = ("--track", str(recipe.source.chosen))
+    if options.bitrate_kbps:
+        return [*track, "--kbps", str(options.bitrate_kbps)]
+    return [*track, "--most-kbps", str(MOST_KBPS[options.preset or Preset.STANDARD])]
 
 
 def making_of(recipe: Recipe) -> Encoding | Quality:

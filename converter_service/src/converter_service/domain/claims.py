@@ -96,6 +96,7 @@ class Succeeded:
     end_time: datetime
     source: Source | None = None
     loudness: Measured | None = None
+    is_copy: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,10 +11,12 @@ from converter_service.domain.failures import (
     UnreadableVideo,
 )
 from converter_service.domain.loudness import Measured
-from converter_service.domain.options import Options
+from converter_service.domain.options import Copying, Format, Options
 from converter_service.domain.sound import FRAME_SAMPLES, DecodedAudio, EncodeReport
 from converter_service.domain.sources import Source, Track
 
+# Elsewhere edit lists and the like say which samples are heard, and a copy would not know of them.
+COPIED_FROM = frozenset(("mp3", "avi", "flv"))
 NANOSECONDS = 1_000_000_000
 # Packets may claim more than they decode to: priming, preroll, a damaged frame or two.
 DECODED_TOLERANCE_SECONDS = 0.5
@@ -67,6 +69,22 @@ class Recipe:
     def is_trimmed(self) -> bool:
         """Tell whether not all of the track is wanted."""
         return self.start > 0 or self.end is not None
+
+    @property
+    def may_be_copied(self) -> bool:
+        """Tell whether the track as it is may be what was asked for; its frames will tell."""
+        options, track = self.options, self.track
+        return (
+            options.copying is Copying.AUTO
+            and options.format is Format.MP3
+            and options.vbr_quality is None
+            and options.loudness is None
+            and not self.is_trimmed
+            and track.audio.container in COPIED_FROM
+            and track.audio.codec in ("mp3", "mp3float")
+            and options.sample_rate_hz in (0, track.sample_rate_hz)
+            and options.channels in (0, track.channels)
+        )
 
     @property
     def skipped_seconds(self) -> float:

@@ -61,12 +61,13 @@ class EncodeReport:
     """What the engine says it did; believed only as far as it is checked.
 
     `decoded_rate_hz` is None if the source changed its rate on the way, so that its samples say
-    nothing about time.
+    nothing about time. Of a copy nothing was decoded: its samples are what its frames hold.
     """
 
     decoded_samples: int
     decoded_rate_hz: int | None
     encoded_samples: int
+    is_copy: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,6 +39,16 @@ def encode(program: str, pcm: Format, quality: Quality) -> Sequence[str]:
     ]
 
 
+def copy_mp3(program: str, source: Path, track: int) -> Sequence[str]:
+    """Take the frames of an MP3 track out of a file, to stdout."""
+    return [
+        program,
+        *(*COMMON, "-loglevel", "error", "-protocol_whitelist", "file,pipe", "-xerror"),
+        *_audio(source, Reading(track)),
+        *("-c:a", "copy", "-write_xing", "0", "-id3v2_version", "0", "-f", "mp3", "pipe:1"),
+    ]
+
+
 def measure(program: str, source: Path, reading: Reading) -> Sequence[str]:
     """Measure an audio track's loudness (EBU R128); its summary is on stderr."""
     # Each frame's own line would be one for people who watch.

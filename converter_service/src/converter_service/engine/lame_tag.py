@@ -19,12 +19,14 @@ HEAD_BYTES = 4096
 HAS_FRAMES, HAS_BYTES, HAS_SEEK_TABLE, HAS_QUALITY = 1, 2, 4, 8
 SEEK_POINTS = 100
 ENCODER = b"LAME3.100"
-"""Players read delay and padding only where they know the name."""
+"""Players read delay and padding only where they know the name ..."""
+KNOWN_ENCODERS = (b"LAME", b"Lavf", b"Lavc")
+"""... which is one of these to ffmpeg."""
 DELAY_OFFSET = 21
 LAME_BYTES = 36
 TAG_BYTES = 16 + SEEK_POINTS + 4 + LAME_BYTES
-NEW_VBR = 4
-"""LAME's method "mtrh", in the tag's revision 0."""
+CONSTANT, NEW_VBR = 1, 4
+"""Methods in the tag's revision 0; the second is LAME's "mtrh"."""
 MOST_PADDING = 0xFFF
 ENCODER_DELAY_SAMPLES = 576
 DECODER_DELAY_SAMPLES = 529
@@ -74,6 +76,8 @@ def _parse(frame: bytes) -> LameTag:
     )
     lame += 4 if flags & HAS_QUALITY else 0
     packed = int.from_bytes(frame[lame + DELAY_OFFSET : lame + DELAY_OFFSET + 3])
+    if frame[lame : lame + 4] not in KNOWN_ENCODERS:
+        packed = 0
     return LameTag(
         layout.sample_rate_hz,
         layout.channels,
@@ -96,15 +100,22 @@ class TagWriter:
 
     def __init__(self, layout: Layout, header: bytes, *, quality: int) -> None:
         """Describe variable bit rate of this quality (0 to 9); `header` is any frame's."""
-        self._layout = layout
+        self.layout = layout
         self._quality = quality
         self._head = _silent_head(layout, header)
         self._music_bytes = 0
         self._checksum = 0
-        self._least_kbps = 0xFF
+        self.least_kbps = 0xFFF
+        self.most_kbps = 0
         self.frames = 0
         # Where every eighth frame begins, counted from the first.
         self._positions = array("Q")
+
+    @property
+    def average_kbps(self) -> float:
+        """Tell the average bit rate of the frames so far."""
+        seconds = self.frames * self.layout.frame_samples / self.layout.sample_rate_hz
+        return 8 * self._music_bytes / seconds / 1000 if seconds else 0.0
 
     @property
     def placeholder(self) -> bytes:
@@ -118,26 +129,35 @@ class TagWriter:
                 self._positions.append(self._music_bytes)
             self.frames += 1
             self._music_bytes += len(frame)
-            self._least_kbps = min(self._least_kbps, self._kbps(frame))
+            kbps = self._kbps(frame)
+            self.least_kbps = min(self.least_kbps, kbps)
+            self.most_kbps = max(self.most_kbps, kbps)
         music = b"".join(frames)
         self._checksum = arc(music, self._checksum)
         return music
 
     def tag(self, samples: int) -> bytes:
         """Write the tag's frame for frames that hold `samples`. Raises `MalformedStream`."""
-        padding = self.frames * self._layout.frame_samples - ENCODER_DELAY_SAMPLES - samples
+        padding = self.frames * self.layout.frame_samples - ENCODER_DELAY_SAMPLES - samples
         if not DECODER_DELAY_SAMPLES <= padding <= MOST_PADDING:
             raise MalformedStream(f"{self.frames} frames do not hold {samples} samples")
-        at, size = self._layout.start_bytes, len(self._head) + self._music_bytes
+        return self.tag_of(ENCODER_DELAY_SAMPLES, padding)
+
+    def tag_of(self, delay: int, padding: int) -> bytes:
+        """Write the tag's frame for frames with so much silence before and after the sound."""
+        at, size = self.layout.start_bytes, len(self._head) + self._music_bytes
         frame = bytearray(self._head)
         flags = HAS_FRAMES | HAS_BYTES | HAS_SEEK_TABLE | HAS_QUALITY
-        xing = struct.pack(">4sIII", b"Xing", flags, self.frames, size)
+        is_constant = self.least_kbps == self.most_kbps
+        name = b"Info" if is_constant else b"Xing"
+        xing = struct.pack(">4sIII", name, flags, self.frames, size)
         scale = 100 - 10 * self._quality
         lame = bytearray(LAME_BYTES)
-        lame[: len(ENCODER)] = ENCODER
-        lame[9] = NEW_VBR
-        lame[20] = self._least_kbps
-        lame[DELAY_OFFSET : DELAY_OFFSET + 3] = (ENCODER_DELAY_SAMPLES << 12 | padding).to_bytes(3)
+        if delay or padding:  # with the name, players would skip a decoder's delay at least
+            lame[: len(ENCODER)] = ENCODER
+        lame[9] = CONSTANT if is_constant else NEW_VBR
+        lame[20] = min(self.least_kbps, 0xFF)
+        lame[DELAY_OFFSET : DELAY_OFFSET + 3] = (delay << 12 | padding).to_bytes(3)
         struct.pack_into(">IH", lame, 28, size, self._checksum)
         frame[at : at + TAG_BYTES] = xing + self._seek_table(size) + struct.pack(">I", scale) + lame
         checked = at + TAG_BYTES - 2
@@ -154,7 +174,7 @@ class TagWriter:
         return bytes(points)
 
     def _kbps(self, frame: bytes) -> int:
-        layout = self._layout
+        layout = self.layout
         length = layout.frame_bytes[frame[2] >> 4]
         return round(8 * length * layout.sample_rate_hz / layout.frame_samples / 1000)
 

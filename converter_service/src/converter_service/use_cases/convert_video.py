@@ -15,6 +15,7 @@ from converter_service.domain import (
     Claim,
     ClaimLost,
     DecodedAudio,
+    EncodeReport,
     EngineFailure,
     Exhaustion,
     Failed,
@@ -62,6 +63,15 @@ class Equipment:
     give_ups: GiveUps
     lease_seconds: float
     limits: AttemptLimits = field(default_factory=AttemptLimits)
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What a conversion made, and of what."""
+
+    recipe: Recipe
+    report: EncodeReport
+    audio: DecodedAudio
 
 
 class ConvertVideo:
@@ -136,17 +146,17 @@ class ConvertVideo:
         await patiently(clock, lambda: claims.announce_start(claim, start_time))
         try:
             async with self._with.workshop.open() as workplace:
-                recipe, audio = await self._make(claim, workplace)
+                made = await self._make(claim, workplace)
                 with _step("store"):
                     stored = await patiently(
                         clock, lambda: self._store(claim, workplace.audio, names)
                     )
         except Refusal as refusal:
             return Failed(refusal.reason, refusal.sentence, clock.now())
-        metrics.AUDIO_SECONDS.inc(audio.seconds)
-        return self._succeeded(stored, recipe, audio)
+        metrics.AUDIO_SECONDS.inc(made.audio.seconds)
+        return self._succeeded(stored, made)
 
-    async def _make(self, claim: Claim, workplace: Workplace) -> tuple[Recipe, DecodedAudio]:
+    async def _make(self, claim: Claim, workplace: Workplace) -> Made:
         engine = self._with.engine
         # Before a byte is copied: a video that does not fit must not fill the disk of the others.
         self._with.workshop.require_space(claim.order.size_bytes)
@@ -177,14 +187,15 @@ class ConvertVideo:
             self._with.workshop.require_space()
             raise
         self._with.suspicion.worked()
-        return recipe, audio
+        return Made(recipe, encoded, audio)
 
     async def _measured(self, workplace: Workplace, recipe: Recipe, wanted: Loudness) -> Recipe:
         measured = await self._with.engine.measure(workplace.video, recipe)
         gain_db = gain_for(wanted, measured)
         return replace(recipe, measured=replace(measured, gain_db=gain_db))
 
-    def _succeeded(self, stored: StoredAudio, recipe: Recipe, audio: DecodedAudio) -> Succeeded:
+    def _succeeded(self, stored: StoredAudio, made: Made) -> Succeeded:
+        audio = made.audio
         return Succeeded(
             stored=stored,
             seconds=audio.seconds,
@@ -193,8 +204,9 @@ class ConvertVideo:
             peak_dbfs=audio.peak_dbfs,
             engine=self._with.engine.name,
             end_time=self._with.clock.now(),
-            source=recipe.source,
-            loudness=recipe.measured,
+            source=made.recipe.source,
+            loudness=made.recipe.measured,
+            is_copy=made.report.is_copy,
         )
 
     async def _store(self, claim: Claim, audio: Path, names: list[AudioId]) -> StoredAudio:

@@ -181,6 +181,7 @@ def _succeeded(
         engine=outcome.engine,
         end_time=_timestamp(outcome.end_time),
         source=source_message(outcome.source) if outcome.source else None,
+        is_copy=outcome.is_copy,
         loudness=loudness_message(outcome.loudness) if outcome.loudness else None,
     )
 

@@ -120,6 +120,7 @@ def _audio_document(audio: Audio) -> dict[str, Any]:
         "channels": audio.channels,
         "peak_dbfs": audio.peak_dbfs,
         "engine": audio.engine,
+        "is_copy": audio.is_copy,
         "loudness": None if audio.loudness is None else asdict(audio.loudness),
     }
 
@@ -137,6 +138,7 @@ def _audio(stored: dict[str, Any] | None) -> Audio | None:
         channels=stored["channels"],
         peak_dbfs=stored["peak_dbfs"],
         engine=stored["engine"],
+        is_copy=stored.get("is_copy", False),
         loudness=None if loudness is None else MeasuredLoudness(**loudness),
     )
 

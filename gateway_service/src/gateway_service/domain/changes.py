@@ -33,6 +33,7 @@ class Audio:
     peak_dbfs: float
     engine: str
     loudness: MeasuredLoudness | None = None
+    is_copy: bool = False
 
 
 @dataclass(frozen=True, slots=True)

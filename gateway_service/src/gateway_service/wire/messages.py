@@ -117,6 +117,7 @@ def _audio_message(filename: str, audio: Audio) -> conversion_pb2.Audio:
         sample_rate_hz=audio.sample_rate_hz,
         channels=audio.channels,
         peak_dbfs=audio.peak_dbfs,
+        is_copy=audio.is_copy,
         loudness=None if loudness is None else source_pb2.MeasuredLoudness(**asdict(loudness)),
     )
 

@@ -66,6 +66,7 @@ def _succeeded(envelope: Envelope) -> News:
         peak_dbfs=event.peak_dbfs,
         engine=event.engine,
         loudness=_loudness(event.loudness) if event.HasField("loudness") else None,
+        is_copy=event.is_copy,
     )
     source = event.source.SerializeToString() if event.HasField("source") else None
     if source is not None and len(source) > MOST_SOURCE_BYTES:
