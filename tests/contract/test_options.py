@@ -137,6 +137,28 @@ def test_options_that_a_converter_does_not_know_are_not_left_out(inside: str) ->
         converter_service.wire.order(event)
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"vbr_quality": 10},
+        {"bitrate_kbps": -8},
+        {"sample_rate_hz": -1},
+        {"channels": 3},
+        {"track": {"index": -1}},
+        {"trim": {"start_sample": "-1"}},
+        {"trim": {"end": "-0.5s"}},
+        {"loudness": {"target_lufs": "NaN"}},
+    ],
+    ids=str,
+)
+def test_what_no_gateway_sends_is_no_order(said: dict[str, Any]) -> None:
+    event = requested(message_of({"preset": "BEST"}))
+    event.options.CopyFrom(message_of(said))
+
+    with pytest.raises(MalformedEvent):
+        converter_service.wire.order(event)
+
+
 def test_values_that_a_service_does_not_know_are_refused() -> None:
     message = conversion_pb2.AudioOptions(format=99)  # type: ignore[arg-type] # of a later version
     event = requested(message_of({"preset": "BEST"}))

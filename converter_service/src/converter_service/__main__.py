@@ -31,6 +31,7 @@ from converter_service.use_cases.call_off import CallOff
 from converter_service.use_cases.convert_video import ConvertVideo, Equipment
 from converter_service.use_cases.desk import Desk
 from converter_service.use_cases.housekeeping import Housekeeping, Retention
+from converter_service.use_cases.inspect_video import InspectVideo
 from converter_service.use_cases.suspicion import Suspicion
 from converter_service.worker import ConversionRequests, Conversions
 from tonearm.converter.v1 import converter_pb2_grpc
@@ -58,6 +59,7 @@ class Parts:
     """What a running converter is made of."""
 
     desk: Desk
+    inspect: InspectVideo
     call_off: CallOff
     preparation: Preparation
     clock: StoreClock
@@ -107,7 +109,7 @@ async def main() -> None:
             Surroundings(settings, client, producer, engine, workshop, failpoints)
         )
         consumer = _consumer(settings, producer, parts)
-        runner = ServiceRunner(settings, [_binding(engine, parts.desk)], rpc.TABLE)
+        runner = ServiceRunner(settings, [_binding(engine, parts)], rpc.TABLE)
         try:
             await runner.run(
                 parts.backgrounds(consumer),
@@ -154,14 +156,13 @@ def _put_together(around: Surroundings) -> Parts:
         MongoTombstoneStore(clock, collection, promised=relay.wake), "converter.claims"
     )
     audio = fail(GridFSAudioStore(mongo.database(around.client, "audio")), "converter.audio")
+    videos = fail(GridFSVideoStore(mongo.database(around.client, "videos")), "converter.videos")
     suspicion = Suspicion(clock)
     convert = ConvertVideo(
         Equipment(
             clock=clock,
             claims=claims,
-            videos=fail(
-                GridFSVideoStore(mongo.database(around.client, "videos")), "converter.videos"
-            ),
+            videos=videos,
             audio=audio,
             engine=fail(around.engine, "converter.engine"),
             workshop=around.workshop,
@@ -179,6 +180,7 @@ def _put_together(around: Surroundings) -> Parts:
     desk = Desk(claims, convert, suspicion, slots=slots)
     return Parts(
         desk=desk,
+        inspect=InspectVideo(videos, around.engine, around.workshop),
         call_off=CallOff(tombstones, audio, desk.stop),
         preparation=Preparation(
             clock.measure, claims.prepare, tombstones.prepare, audio.prepare, outbox.prepare
@@ -201,8 +203,8 @@ def _retention(settings: Settings) -> Retention:
     )
 
 
-def _binding(engine: Engine, desk: Desk) -> Binding:
-    servicer = rpc.ConverterServicer(engine.name, desk)
+def _binding(engine: Engine, parts: Parts) -> Binding:
+    servicer = rpc.ConverterServicer(engine.name, parts.desk, parts.inspect)
     return Binding(
         rpc.NAME,
         lambda server: converter_pb2_grpc.add_ConverterServiceServicer_to_server(servicer, server),

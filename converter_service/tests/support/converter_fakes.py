@@ -496,11 +496,14 @@ class FakeEngine:
 
     name: str = "fake 1.0"
     source: Source = field(default_factory=lambda: source_of(whole_audio(10.0)))
+    unreadable: Exception | None = None
     failures: list[Exception] = field(default_factory=list)
     while_encoding: Callable[[], object] = _nothing
     encoded: int = 0
 
     async def inspect(self, source: Path) -> Source:  # noqa: ARG002 - the port has it
+        if self.unreadable is not None:
+            raise self.unreadable
         return self.source
 
     async def measure(self, source: Path, recipe: Recipe) -> Measured:  # noqa: ARG002 - the port has it

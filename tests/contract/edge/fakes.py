@@ -383,6 +383,13 @@ class FakeConverter(converter_pb2_grpc.ConverterServiceServicer):
         await self.journal.note("GetEngine", request, context)
         return converter_pb2.GetEngineResponse(engine="none")
 
+    async def InspectVideo(
+        self, request: converter_pb2.InspectVideoRequest, context: Context
+    ) -> converter_pb2.InspectVideoResponse:
+        """Describe a video."""
+        await self.journal.note("InspectVideo", request, context)
+        return converter_pb2.InspectVideoResponse()
+
 
 async def serve(register: Callable[[grpc.aio.Server], None], port: int = 0) -> Served:
     """Start a healthy server on loopback, on a free port unless one is named."""

@@ -71,6 +71,10 @@ TAG_NAMES = tuple(
         if field.type == field.TYPE_STRING
     )
 )
+# Beyond any recording, and far below where 64 bits end.
+MOST_SAMPLES = 1 << 40
+MOST_NANOSECONDS = 1 << 53
+MOST_SOFT_DB = -100
 
 
 def options_of(message: conversion_pb2.AudioOptions) -> Options:
@@ -79,6 +83,7 @@ def options_of(message: conversion_pb2.AudioOptions) -> Options:
     A newer gateway may ask for more; to leave that out would be to do something else.
     """
     _require_known_fields(message)
+    _require_sane(message)
     track, trim = message.track, message.trim
     return Options(
         format=_known(FORMATS, message.format, "format"),
@@ -161,6 +166,27 @@ def _nanoseconds(trim: conversion_pb2.Trim, border: Literal["start", "end"]) -> 
         return None
     duration: Duration = getattr(trim, border)
     return duration.seconds * 10**9 + duration.nanos
+
+
+def _require_sane(message: conversion_pb2.AudioOptions) -> None:
+    """Refuse what no gateway sends; it has compared the options with one another."""
+    trim = message.trim
+    for name, value, values in (
+        ("vbr_quality", message.vbr_quality, range(10)),
+        ("bitrate_kbps", message.bitrate_kbps, range(321)),
+        ("sample_rate_hz", message.sample_rate_hz, range(192_001)),
+        ("channels", message.channels, range(3)),
+        ("track", message.track.index, range(64)),
+        ("trim.start", _nanoseconds(trim, "start") or 0, range(MOST_NANOSECONDS)),
+        ("trim.end", _nanoseconds(trim, "end") or 0, range(MOST_NANOSECONDS)),
+        ("trim.start_sample", trim.start_sample, range(MOST_SAMPLES)),
+        ("trim.end_sample", trim.end_sample, range(MOST_SAMPLES)),
+    ):
+        if value not in values:
+            raise MalformedEvent(f"options.{name}")
+    for level in (message.loudness.target_lufs, message.loudness.true_peak_dbtp):
+        if not MOST_SOFT_DB <= level <= 0:
+            raise MalformedEvent("options.loudness")
 
 
 def _require_known_fields(message: Message) -> None:
