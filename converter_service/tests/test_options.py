@@ -74,7 +74,7 @@ def tongues(media: MediaMaker) -> Path:
 async def test_each_format_holds_every_sample(
     made: Format, media: MediaMaker, convert: Convert, audio: InMemoryAudioStore, tmp_path: Path
 ) -> None:
-    video = media.make("fast.mp4", "-c:v", "mpeg4", "-c:a", "aac", rate=48_000)
+    video = media.make("at_48k.mp4", "-c:v", "mpeg4", "-c:a", "aac", rate=48_000)
 
     outcome = await succeeds(convert(video, Options(format=made)))
 
@@ -90,7 +90,7 @@ async def test_each_format_holds_every_sample(
 async def test_other_rates_become_what_the_format_has(
     made: Format, rate: int, media: MediaMaker, convert: Convert
 ) -> None:
-    sound = media.make(f"{rate}.wav", rate=rate, video=False)
+    sound = media.make(f"mono-{rate}.wav", rate=rate, video=False)
 
     outcome = await succeeds(convert(sound, Options(format=made)))
 
@@ -193,8 +193,8 @@ async def test_a_part_that_begins_after_the_end_is_refused(
 
 
 async def test_a_part_of_a_cut_off_video_is_no_excuse(media: MediaMaker, convert: Convert) -> None:
-    video = media.make("fast.mp4", "-c:v", "mpeg4", "-c:a", "aac", rate=48_000)
-    whole = media.make("cut.mp4", "-c:v", "mpeg4", "-c:a", "aac", "-movflags", "+faststart")
+    video = media.make("at_48k.mp4", "-c:v", "mpeg4", "-c:a", "aac", rate=48_000)
+    whole = media.make("for_cutting.mp4", "-c:v", "mpeg4", "-c:a", "aac", "-movflags", "+faststart")
 
     cut = await fails(convert(media.cut(whole, 0.9), Options(trim=Trim(end_ns=10**9))))
     part = await succeeds(convert(video, Options(trim=Trim(end_ns=10**9))))

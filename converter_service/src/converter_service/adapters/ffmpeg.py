@@ -56,8 +56,7 @@ PIECE_BYTES = 256 * 1024
 PROBE_BYTES = 1024 * 1024
 # A disk that reads 20 MB/s is the slowest worth waiting for.
 PROBE_BYTES_A_SECOND = 20_000_000
-# A picture in Base64, and texts.
-LABEL_BYTES = 2 * MOST_COVER_BYTES
+LABEL_TEXT_BYTES = 1024**2
 # Samples in memory are files to the kernel: two chunks of thirty seconds at 48 kHz, and a bit.
 LONGEST_CHUNK_BYTES = 32 * 1024**2
 
@@ -210,7 +209,7 @@ class FfmpegEngine:
         making, seconds = making_of(recipe), recipe.skipped_seconds + recipe.seconds
         if isinstance(making, Encoding):
             limits = self._patience.limits(seconds, making.second_bytes)
-            return replace(limits, file_bytes=limits.file_bytes + LABEL_BYTES)
+            return replace(limits, file_bytes=limits.file_bytes + _label_bytes(recipe))
         return self._patience.limits(seconds).with_room_for(LONGEST_CHUNK_BYTES)
 
     async def _encode(self, job: _Job, progress: Progress) -> tuple[int, EncodeReport | None]:
@@ -267,6 +266,14 @@ class FfmpegEngine:
         if status != 0:
             raise EngineFailure(f"the audio does not decode: {status}, {list(child.errors)[-5:]}")
         return checking.result()
+
+
+def _label_bytes(recipe: Recipe) -> int:
+    """Tell how much ffmpeg may write beside the audio: texts, and a picture in Base64."""
+    if recipe.options.format is Format.MP3:
+        return 0
+    picture = recipe.source.cover.size_bytes if recipe.source.cover else 0
+    return LABEL_TEXT_BYTES + 2 * picture
 
 
 def _cover_of(source: Path) -> Path:
