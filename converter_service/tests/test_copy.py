@@ -118,10 +118,26 @@ async def test_frames_of_two_rates_are_encoded(media: MediaMaker, convert: Conve
 async def test_what_is_damaged_is_encoded(media: MediaMaker, convert: Convert) -> None:
     whole = media.make("noisy.mp3", "-b:a", "192k", audio="anoisesrc=a=0.5", video=False)
     content = bytearray(await asyncio.to_thread(whole.read_bytes))
-    content[30_000:30_300] = bytes(300)
+    frame = content.index(b"\xff\xfb", 30_000)
+    content[frame + 4 : frame + 21] = b"\xff" * 17  # side information that no decoder takes
     damaged = media.write("damaged.mp3", bytes(content))
 
     outcome = await succeeds(convert(damaged))
 
     assert not outcome.is_copy
     assert outcome.seconds == pytest.approx(SECONDS, abs=0.2)
+
+
+async def test_a_tag_that_players_do_not_read_says_nothing_to_a_copy(
+    cbr: Path, media: MediaMaker, convert: Convert, audio: InMemoryAudioStore, tmp_path: Path
+) -> None:
+    content = await asyncio.to_thread(cbr.read_bytes)
+    name = content[: content.index(b"Info") + 200].rindex(b"Lavc")
+    nameless = content[:name] + b"Else" + content[name + 4 :]
+    source = media.write("nameless.mp3", nameless)
+
+    outcome = await succeeds(convert(source))
+
+    heard = await asyncio.to_thread(decoded, media.ffmpeg, made_file(audio, tmp_path))
+    assert outcome.is_copy
+    assert heard == await asyncio.to_thread(decoded, media.ffmpeg, source)

@@ -9,8 +9,10 @@ from converter_service.domain import (
     DecodedAudio,
     EncodeReport,
     EngineFailure,
+    NothingLeft,
     Options,
     SourceAudio,
+    Trim,
     TruncatedVideo,
     UnreadableVideo,
 )
@@ -96,3 +98,59 @@ def test_an_mp3_that_is_not_what_was_decoded_is_the_engines_failure(
 ) -> None:
     with pytest.raises(EngineFailure):
         heard(report, made)
+
+
+MIDDLE = Options(trim=Trim(start_sample=44_100, end_sample=3 * 44_100))
+
+
+@pytest.mark.parametrize("decoded", [3 * 44_100, 441_000])
+def test_a_part_is_compared_with_what_the_trim_leaves(decoded: int) -> None:
+    # A decoder may stop where the part ends.
+    heard(EncodeReport(decoded, 44_100, 88_200), audio(88_200), MIDDLE)
+
+
+@pytest.mark.parametrize("made", [88_200 - 2_000, 88_200 + 2_000])
+def test_a_part_of_another_length_is_the_engines_failure(made: int) -> None:
+    with pytest.raises(EngineFailure):
+        heard(EncodeReport(441_000, 44_100, made), audio(made), MIDDLE)
+
+
+def test_a_part_that_decodes_short_is_truncated() -> None:
+    with pytest.raises(TruncatedVideo):
+        heard(EncodeReport(88_200, 44_100, 44_100), audio(44_100), MIDDLE)
+
+
+def test_a_part_that_begins_after_what_was_decoded_leaves_nothing() -> None:
+    with pytest.raises(NothingLeft):
+        heard(EncodeReport(44_100, 44_100, 0), audio(0), MIDDLE)
+
+
+@pytest.mark.parametrize("rate", [None, 22_050])
+def test_samples_of_another_rate_than_was_said_cannot_be_trimmed(rate: int | None) -> None:
+    with pytest.raises(UnreadableVideo):
+        heard(EncodeReport(441_000, rate, 88_200), audio(88_200), MIDDLE)
+
+
+@pytest.mark.parametrize(
+    ("trim", "start", "end"),
+    [
+        (Trim(), 0, None),
+        (Trim(start_ns=1_000_000_000), 44_100, None),
+        (Trim(start_ns=11_337), 0, None),
+        (Trim(start_ns=11_339), 1, None),
+        (Trim(end_ns=9_999_999_999), 0, 441_000),
+        (Trim(start_sample=5, end_ns=1_000_000_000), 5, 44_100),
+    ],
+)
+def test_a_time_means_the_nearest_sample(trim: Trim, start: int, end: int | None) -> None:
+    recipe = recipe_of(10.0, Options(trim=trim))
+
+    assert (recipe.start, recipe.end) == (start, end)
+
+
+@pytest.mark.parametrize(
+    "trim", [Trim(start_ns=10 * 10**9), Trim(start_sample=50_000, end_ns=1_000_000_000)]
+)
+def test_a_part_without_length_is_refused_before_anything_is_decoded(trim: Trim) -> None:
+    with pytest.raises(NothingLeft):
+        recipe_of(10.0, Options(trim=trim))
