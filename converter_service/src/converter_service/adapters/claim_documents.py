@@ -36,6 +36,8 @@ FINISHED = (SUCCEEDED, FAILED)
 CALLED_OFF = (CANCELLED, DELETED)
 NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 NOBODY = ""
+# What an outcome tells since there are options.
+ABOUT = ("source", "loudness", "is_copy")
 # How long a conversion rests after its n-th worker vanished: the first ones may have been chance.
 LOSS_REST_MS = [0, 0, 0, *(2000 * 2**power for power in range(8))]
 # Whoever stores more often leaves the oldest attempts to the sweeper.
@@ -213,9 +215,11 @@ def outcome_document(outcome: Outcome) -> Document:
     """Write an outcome and the state that goes with it; nobody holds the claim any longer."""
     state = SUCCEEDED if isinstance(outcome, Succeeded) else FAILED
     document = asdict(outcome)
-    # Beside the outcome: version 0.1 takes every field of that for one that it knows.
-    beside = {name: document.pop(name, None) for name in ("source", "loudness", "is_copy")}
-    return {"state": state, "outcome": document, **beside, "lease_until": NEVER}
+    if isinstance(outcome, Succeeded):
+        # Within `stored`, of which version 0.1 reads only what it knows; and which goes with the
+        # outcome when a claim becomes a tombstone, whichever version sees to that.
+        document["stored"]["about"] = {name: document.pop(name) for name in ABOUT}
+    return {"state": state, "outcome": document, "lease_until": NEVER}
 
 
 def outcome_of(stored: Document) -> Outcome | None:
@@ -225,13 +229,17 @@ def outcome_of(stored: Document) -> Outcome | None:
         case "SUCCEEDED":
             audio = outcome["stored"]
             kept = StoredAudio(AudioId(audio["audio_id"]), audio["size_bytes"], audio["sha256"])
-            measured = stored.get("loudness")
-            beside = {
-                "source": source_of(stored.get("source")),
-                "loudness": None if measured is None else Measured(**measured),
-                "is_copy": bool(stored.get("is_copy")),
-            }
-            return Succeeded(**{**outcome, "stored": kept, **beside})
+            return Succeeded(**{**outcome, "stored": kept, **_about(audio.get("about", {}))})
         case "FAILED":
             return Failed(FailureReason(outcome["reason"]), outcome["message"], outcome["end_time"])
     return None
+
+
+def _about(stored: Document) -> Document:
+    """Read what is told about the audio; version 0.1 told nothing."""
+    measured = stored.get("loudness")
+    return {
+        "source": source_of(stored.get("source")),
+        "loudness": None if measured is None else Measured(**measured),
+        "is_copy": bool(stored.get("is_copy")),
+    }
