@@ -23,7 +23,7 @@ from converter_service.adapters.mongo_claims import MongoClaimStore
 from converter_service.adapters.mongo_give_ups import MongoGiveUps
 from converter_service.adapters.mongo_tombstones import MongoTombstoneStore
 from converter_service.adapters.scratch import ScratchWorkshop
-from converter_service.domain import AttemptLimits
+from converter_service.domain import AttemptLimits, SourceLimits
 from converter_service.ports import Engine, Workshop
 from converter_service.settings import Settings
 from converter_service.use_cases.call_off import CallOff
@@ -100,7 +100,12 @@ async def main() -> None:
     with closing(ScratchWorkshop(scratch)) as workshop:
         cage = await _cage(settings, workshop)
         encoders = settings.encoders or _cores()
-        engine = FfmpegEngine(find_ffmpeg(settings.ffmpeg), Patience(), cage, encoders=encoders)
+        engine = FfmpegEngine(
+            find_ffmpeg(settings.ffmpeg),
+            Patience(most_file_bytes=settings.max_audio_bytes),
+            cage,
+            encoders=encoders,
+        )
         log.info("engine_found", engine=engine.name)
         parts = _put_together(
             Surroundings(settings, client, producer, engine, workshop, failpoints)
@@ -172,6 +177,7 @@ def _put_together(around: Surroundings) -> Parts:
             ),
             lease_seconds=settings.lease_seconds,
             limits=AttemptLimits(losses_alone=settings.max_losses, outages=settings.max_outages),
+            source_limits=_source_limits(settings),
         )
     )
     slots = settings.slots or _cores()
@@ -190,6 +196,14 @@ def _put_together(around: Surroundings) -> Parts:
 
 def _cores() -> int:
     return len(os.sched_getaffinity(0))
+
+
+def _source_limits(settings: Settings) -> SourceLimits:
+    return SourceLimits(
+        longest_seconds=settings.max_audio_hours * 3600,
+        most_audio_bytes=settings.max_audio_bytes,
+        most_expansion=settings.max_expansion,
+    )
 
 
 def _retention(settings: Settings) -> Retention:

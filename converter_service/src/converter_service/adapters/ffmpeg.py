@@ -22,10 +22,12 @@ from converter_service.adapters.levels import Meter
 from converter_service.adapters.sample import SECONDS as SAMPLE_SECONDS
 from converter_service.adapters.sample import write_sample
 from converter_service.domain import (
+    AudioTooLarge,
     DecodedAudio,
     EncodeReport,
     EngineFailure,
     NoAudio,
+    OutOfProportion,
     SourceAudio,
     UnreadableVideo,
 )
@@ -55,17 +57,23 @@ LONGEST_CHUNK_BYTES = 32 * 1024**2
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How long the engine may take: a fixed time, and more in proportion to the audio."""
+    """How long the engine may take, and how large its file may get.
+
+    A fixed time, and more in proportion to the audio.
+    """
 
     least_seconds: float = 60.0
     seconds_a_second: float = 1.0
     stall_seconds: float = 20.0
+    most_file_bytes: int = 4 * 1024**3
 
     def limits(self, audio_seconds: float) -> Limits:
         """Bound a run over so much audio."""
         return Limits(
             self.least_seconds + self.seconds_a_second * audio_seconds,
-            file_bytes=int((audio_seconds + SPARE_SECONDS) * MP3_BYTES_A_SECOND),
+            file_bytes=min(
+                self.most_file_bytes, int((audio_seconds + SPARE_SECONDS) * MP3_BYTES_A_SECOND)
+            ),
         )
 
 
@@ -137,9 +145,10 @@ class FfmpegEngine:
         """Encode the first audio track into a new MP3 file."""
         job = _Job(source, target, bitrate_kbps, seconds)
         status, report = await self._encode(job, progress)
-        if status == 0 and report:
+        if status == 0 and report and report.decoded_samples:
             return report
-        is_decoders = status > 0 and status not in (SOFTWARE, INPUT_OUTPUT)
+        # It also ends well when an edit list or a trim leaves nothing of the audio.
+        is_decoders = (status > 0 or report) and status not in (SOFTWARE, INPUT_OUTPUT)
         if is_decoders and (report is None or report.decoded_samples == 0):
             await self._prove(target.parent, bitrate_kbps)
             raise UnreadableVideo
@@ -169,7 +178,8 @@ class FfmpegEngine:
         if found_disk_full(child.errors):
             raise StorageFull("scratch: ffmpeg found the disk full")
         if found_too_large(child.errors):  # it unpacks to more than its packets say
-            raise UnreadableVideo
+            is_largest = limits.file_bytes >= self._patience.most_file_bytes
+            raise AudioTooLarge if is_largest else OutOfProportion
         report = read_report(child.errors)
         if status != 0 or report is None:
             log.warning("encode_failed", status=status, errors=list(child.errors)[-5:])

@@ -21,6 +21,7 @@ from converter_service.domain import (
     Outcome,
     Refusal,
     Setback,
+    SourceLimits,
     StoredAudio,
     Succeeded,
     require_all_heard,
@@ -60,6 +61,7 @@ class Equipment:
     give_ups: GiveUps
     lease_seconds: float
     limits: AttemptLimits = field(default_factory=AttemptLimits)
+    source_limits: SourceLimits = field(default_factory=SourceLimits)
 
 
 class ConvertVideo:
@@ -154,6 +156,10 @@ class ConvertVideo:
             )
         with _step("inspect"):
             source = await engine.inspect(workplace.video)
+        # Before the look at whether it is whole: nobody should upload it again only to hear this.
+        self._with.source_limits.require_within(
+            source, video_bytes=claim.order.size_bytes, bitrate_kbps=claim.order.bitrate_kbps
+        )
         source.require_complete()
         seconds = source.expected_seconds
 

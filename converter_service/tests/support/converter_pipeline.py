@@ -1,0 +1,94 @@
+"""A converter with a real engine, a real scratch directory, and everything else by hand."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from converter_fakes import (
+    LEASE_SECONDS,
+    InMemoryAudioStore,
+    InMemoryClaimStore,
+    InMemoryGiveUps,
+    InMemoryVideoStore,
+    RecordedProgress,
+    order,
+)
+
+from converter_service.adapters.ffmpeg import FfmpegEngine
+from converter_service.adapters.scratch import ScratchWorkshop
+from converter_service.domain import (
+    Claim,
+    DecodedAudio,
+    EncodeReport,
+    Outcome,
+    SourceAudio,
+    SourceLimits,
+)
+from converter_service.ports import Progress
+from converter_service.use_cases.convert_video import ConvertVideo, Equipment
+from converter_service.use_cases.suspicion import Suspicion
+from tonearm_chassis.clock import SystemClock
+
+
+@dataclass(slots=True)
+class WatchedEngine:
+    """An engine that counts how often it was asked to encode."""
+
+    engine: FfmpegEngine
+    encoded: int = 0
+
+    @property
+    def name(self) -> str:
+        return self.engine.name
+
+    async def inspect(self, source: Path) -> SourceAudio:
+        return await self.engine.inspect(source)
+
+    async def encode(
+        self, source: Path, target: Path, *, bitrate_kbps: int, seconds: float, progress: Progress
+    ) -> EncodeReport:
+        self.encoded += 1
+        return await self.engine.encode(
+            source, target, bitrate_kbps=bitrate_kbps, seconds=seconds, progress=progress
+        )
+
+    async def decode(self, audio: Path, *, seconds: float) -> DecodedAudio:
+        return await self.engine.decode(audio, seconds=seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class Pipeline:
+    """Converts files from stored video to recorded outcome."""
+
+    engine: WatchedEngine
+    scratch: Path
+    limits: SourceLimits = field(default_factory=SourceLimits)
+    audio: InMemoryAudioStore = field(default_factory=InMemoryAudioStore)
+
+    async def convert(self, path: Path, bitrate_kbps: int = 0) -> Outcome | None:
+        """Convert; None if the claim was given back."""
+        clock = SystemClock()
+        claims = InMemoryClaimStore(clock)
+        video = await asyncio.to_thread(path.read_bytes)
+        ordered = order(video=video, bitrate_kbps=bitrate_kbps)
+        claim = await claims.claim(ordered, "me")
+        assert isinstance(claim, Claim)
+        workshop = ScratchWorkshop(self.scratch)
+        equipment = Equipment(
+            clock,
+            claims,
+            InMemoryVideoStore(video),
+            self.audio,
+            self.engine,
+            workshop,
+            RecordedProgress(),
+            Suspicion(clock),
+            InMemoryGiveUps(clock),
+            LEASE_SECONDS,
+            source_limits=self.limits,
+        )
+        await ConvertVideo(equipment)(claim)
+        workshop.close()
+        return claims.outcome(ordered.conversion_id)
