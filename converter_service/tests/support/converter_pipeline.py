@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -89,6 +90,6 @@ class Pipeline:
             LEASE_SECONDS,
             source_limits=self.limits,
         )
-        await ConvertVideo(equipment)(claim)
-        workshop.close()
+        with closing(workshop):
+            await ConvertVideo(equipment)(claim)
         return claims.outcome(ordered.conversion_id)
