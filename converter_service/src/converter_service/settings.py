@@ -19,7 +19,11 @@ class Settings(KafkaSettings):
         description="where running conversions keep their files, with room for SLOTS videos; "
         "default: tonearm-converter in the system's temporary directory",
     )
-    ffmpeg: str = Field("", description="the ffmpeg program; default: PATH's, then the wheel's")
+    ffmpeg: str = Field(
+        "auto",
+        description="the ffmpeg program: auto (PATH's, then the wheel's), path, wheel, or where "
+        "it lies",
+    )
     cage: Literal["auto", "full"] = Field(
         "auto",
         description="auto: the strongest cage for ffmpeg that this machine has, and a warning of "

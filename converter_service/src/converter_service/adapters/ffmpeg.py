@@ -78,8 +78,27 @@ class Patience:
 
 
 def find_ffmpeg(configured: str) -> str:
-    """Choose the program: the configured one, else PATH's, else the wheel's."""
-    return configured or shutil.which("ffmpeg") or imageio_ffmpeg.get_ffmpeg_exe()
+    """Choose the program: `auto` is PATH's, else the wheel's; anything else is its path.
+
+    Raises `EngineFailure` if there is none where it was looked for.
+    """
+    on_path = shutil.which("ffmpeg") if configured in ("", "auto", "path") else None
+    match configured:
+        case "path" if on_path is None:
+            raise EngineFailure("there is no ffmpeg on PATH")
+        case "" | "auto" | "path" if on_path:
+            return on_path
+        case "" | "auto" | "wheel":
+            return _wheels_ffmpeg()
+        case _:
+            return configured
+
+
+def _wheels_ffmpeg() -> str:
+    try:
+        return str(imageio_ffmpeg.get_ffmpeg_exe())
+    except RuntimeError as error:
+        raise EngineFailure("the wheel has no ffmpeg for this machine") from error
 
 
 @dataclass(frozen=True, slots=True)
