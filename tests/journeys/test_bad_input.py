@@ -63,7 +63,7 @@ def test_another_persons_conversion_is_404_like_an_unknown_one(
     stranger = new_caller()
     stranger.login(stranger.register())
 
-    for path in ("{}", "{}/audio", "{}:watch"):
+    for path in ("{}", "{}/audio", "{}/waveform", "{}:watch"):
         elses = stranger.http.get(f"/v1/conversions/{path.format(own)}")
         unknown = stranger.http.get(f"/v1/conversions/{path.format(UNKNOWN_ID)}")
 

@@ -237,7 +237,12 @@ class FfmpegEngine:
         if status != 0:
             raise EngineFailure(f"the MP3 does not decode: {status}, {list(child.errors)[-5:]}")
         return DecodedAudio(
-            meter.samples, tag.samples, tag.sample_rate_hz, tag.channels, meter.peak_dbfs
+            meter.samples,
+            tag.samples,
+            tag.sample_rate_hz,
+            tag.channels,
+            meter.peak_dbfs,
+            meter.waveform(),
         )
 
 

@@ -49,6 +49,7 @@ from converter_service.domain.sound import (
     SourceAudio,
     require_all_heard,
 )
+from converter_service.domain.waveform import Waveform
 from converter_service.domain.work import WorkId, work_of
 
 __all__ = [
@@ -91,6 +92,7 @@ __all__ = [
     "VideoId",
     "VideoLost",
     "VideoTooLong",
+    "Waveform",
     "WorkId",
     "growing_seconds",
     "require_all_heard",

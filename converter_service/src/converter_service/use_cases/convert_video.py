@@ -24,6 +24,7 @@ from converter_service.domain import (
     SourceLimits,
     StoredAudio,
     Succeeded,
+    Waveform,
     require_all_heard,
 )
 from converter_service.ports import (
@@ -139,7 +140,7 @@ class ConvertVideo:
                 audio = await self._make(claim, workplace)
                 with _step("store"):
                     stored = await patiently(
-                        clock, lambda: self._store(claim, workplace.audio, names)
+                        clock, lambda: self._store(claim, workplace.audio, audio.waveform, names)
                     )
         except Refusal as refusal:
             return Failed(refusal.reason, refusal.sentence, clock.now())
@@ -196,11 +197,13 @@ class ConvertVideo:
             end_time=self._with.clock.now(),
         )
 
-    async def _store(self, claim: Claim, audio: Path, names: list[AudioId]) -> StoredAudio:
+    async def _store(
+        self, claim: Claim, audio: Path, waveform: Waveform | None, names: list[AudioId]
+    ) -> StoredAudio:
         """Store under a name that no attempt has used before, and add it to `names`."""
         name = await self._with.claims.name_audio(claim)
         names.append(name)
-        return await self._with.audio.put(name, claim, audio)
+        return await self._with.audio.put(name, claim, audio, waveform)
 
     async def _leave_nothing(self, claim: Claim, names: list[AudioId]) -> str:
         """Remove what is ours, then say that we are gone: who called it off waits for that."""

@@ -49,6 +49,7 @@ from gateway_service.domain.refusals import (
     InvalidPageToken,
     InvalidRequestId,
     InvalidSHA256,
+    InvalidWaveformFormat,
     LengthMismatch,
     LengthRequired,
     MissingFilename,
@@ -56,6 +57,7 @@ from gateway_service.domain.refusals import (
     RequestIdReused,
     UnknownAsset,
     UnknownConversion,
+    UnknownWaveform,
     VideoExpired,
     VideoTooLarge,
 )
@@ -69,6 +71,7 @@ from gateway_service.domain.videos import (
     VideoId,
     safe_filename,
 )
+from gateway_service.domain.waveforms import Waveform
 
 __all__ = [
     "BITRATES_KBPS",
@@ -101,6 +104,7 @@ __all__ = [
     "InvalidPageToken",
     "InvalidRequestId",
     "InvalidSHA256",
+    "InvalidWaveformFormat",
     "LengthMismatch",
     "LengthRequired",
     "MissingFilename",
@@ -118,11 +122,13 @@ __all__ = [
     "Succeeded",
     "UnknownAsset",
     "UnknownConversion",
+    "UnknownWaveform",
     "Upload",
     "Video",
     "VideoExpired",
     "VideoId",
     "VideoTooLarge",
+    "Waveform",
     "WorkerNews",
     "never_inserted",
     "retry_fingerprint",

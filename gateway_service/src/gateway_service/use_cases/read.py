@@ -107,26 +107,18 @@ class Download:
     pieces: AsyncIterator[bytes]
 
 
-class DownloadAudio:
-    """Hand an MP3 to its owner."""
+class FindAudio:
+    """Find the MP3 of one of one's own conversions, as long as it is kept."""
 
-    def __init__(self, get: GetConversion, audio: AudioStore, clock: Clock) -> None:
-        """Read from `audio`."""
+    def __init__(self, get: GetConversion, clock: Clock) -> None:
+        """Look with `get`; what is kept depends on the time."""
         self._get = get
-        self._audio = audio
         self._clock = clock
 
-    async def __call__(self, account_id: AccountId, conversion_id: ConversionId) -> Download:
-        """Open the MP3; raise `UnknownConversion`, `AudioNotReady` or `AudioExpired`.
-
-        The pieces raise the same if it goes while it is being read.
-        """
-        conversion, audio = await self._find(account_id, conversion_id)
-        return Download(conversion.audio_filename, audio, self._pieces(conversion, audio))
-
-    async def _find(
+    async def __call__(
         self, account_id: AccountId, conversion_id: ConversionId
     ) -> tuple[Conversion, Audio]:
+        """Find it; raise `UnknownConversion`, `AudioNotReady` or `AudioExpired`."""
         conversion = await self._get(account_id, conversion_id)
         if conversion.audio is None:
             message = f"the conversion is {conversion.state.value}; there is no audio to download"
@@ -136,6 +128,23 @@ class DownloadAudio:
             message = "the audio is kept no longer; upload the video again"
             raise AudioExpired(message)
         return conversion, conversion.audio
+
+
+class DownloadAudio:
+    """Hand an MP3 to its owner."""
+
+    def __init__(self, find: FindAudio, audio: AudioStore) -> None:
+        """Read from `audio` what `find` finds."""
+        self._find = find
+        self._audio = audio
+
+    async def __call__(self, account_id: AccountId, conversion_id: ConversionId) -> Download:
+        """Open the MP3; raise `UnknownConversion`, `AudioNotReady` or `AudioExpired`.
+
+        The pieces raise the same if it goes while it is being read.
+        """
+        conversion, audio = await self._find(account_id, conversion_id)
+        return Download(conversion.audio_filename, audio, self._pieces(conversion, audio))
 
     async def _pieces(self, conversion: Conversion, audio: Audio) -> AsyncIterator[bytes]:
         try:
