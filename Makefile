@@ -28,7 +28,7 @@ ONLY ?=
 AGAINST ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up down status logs audit dead-letters test chaos simulate guards bench lint format breaking lock clean
+.PHONY: help demo up down status logs audit dead-letters doctor test chaos simulate guards bench lint format breaking lock clean
 # Settings of the caller's own Python and pip that would reach into the environment made here.
 unexport PYTHONHOME PYTHONPATH
 export PIP_USER := 0
@@ -79,6 +79,9 @@ audit: $(RUN)  ## Compare all stores of the running stack with one another (GRAC
 
 dead-letters: $(RUN)  ## List what no service could apply; send it again with REPLAY=all, or with ids
 	@$(OPERATIONS) dead-letters $(if $(REPLAY),replay $(if $(filter all,$(REPLAY)),--all,$(REPLAY:%=--id '%')),list)
+
+doctor: $(RUN)  ## Say whether this machine can convert, how fast, how safely, and what to do about it
+	@$(BIN)/python -m converter_service doctor
 
 test: $(DEV)  ## Run every test that this machine can run (ARGS= goes to pytest)
 	@deploy/real/install

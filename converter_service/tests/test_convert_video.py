@@ -36,6 +36,7 @@ from converter_service.domain import (
     SourceAudio,
     StoredAudio,
     Succeeded,
+    Waveform,
 )
 from converter_service.ports import Standing
 from converter_service.use_cases.convert_video import ConvertVideo, Equipment
@@ -248,8 +249,10 @@ async def test_who_loses_at_the_last_moment_removes_its_audio(world: World) -> N
     claim = await world.claim()
 
     class Overtaken(InMemoryAudioStore):
-        async def put(self, audio_id: AudioId, claim: Claim, source: Path) -> StoredAudio:
-            stored = await super().put(audio_id, claim, source)
+        async def put(
+            self, audio_id: AudioId, claim: Claim, source: Path, waveform: Waveform | None = None
+        ) -> StoredAudio:
+            stored = await super().put(audio_id, claim, source, waveform)
             await world.claims.call_off(claim.order.conversion_id, Ending.CANCELLED)
             return stored
 
@@ -292,11 +295,13 @@ async def test_an_outcome_waits_ten_minutes_for_the_store(world: World) -> None:
     asked: list[float] = []
 
     class Away(InMemoryAudioStore):
-        async def put(self, audio_id: AudioId, claim: Claim, source: Path) -> StoredAudio:
+        async def put(
+            self, audio_id: AudioId, claim: Claim, source: Path, waveform: Waveform | None = None
+        ) -> StoredAudio:
             asked.append(world.clock.monotonic())
             if world.clock.monotonic() < asked[0] + 590:
                 raise Outage("audio: away")
-            return await super().put(audio_id, claim, source)
+            return await super().put(audio_id, claim, source, waveform)
 
     await ConvertVideo(replace(world.equipment(), audio=Away()))(claim)
 

@@ -18,7 +18,13 @@ from converter_media import MediaMaker
 from converter_service.adapters.child import Child, Limits, run_child
 from converter_service.adapters.engine_patience import Patience
 from converter_service.adapters.ffmpeg import FfmpegEngine, find_ffmpeg
-from converter_service.domain import ConversionTimedOut, EngineFailure, Options, UnreadableVideo
+from converter_service.domain import (
+    ConversionTimedOut,
+    EngineFailure,
+    Options,
+    OutOfProportion,
+    UnreadableVideo,
+)
 from converter_service.ports import Progress
 
 CONSTANT = Options(bitrate_kbps=128)
@@ -164,6 +170,14 @@ async def test_one_that_decodes_nothing_blames_the_video(tmp_path: Path) -> None
         await encode(engine, tmp_path)
 
 
+async def test_one_that_ends_well_and_decoded_nothing_blames_the_video(tmp_path: Path) -> None:
+    nothing = WORKS.replace("44100 samples", "0 samples")
+    engine = FfmpegEngine(stub(tmp_path, nothing), IMPATIENT)
+
+    with pytest.raises(UnreadableVideo):
+        await encode(engine, tmp_path)
+
+
 async def test_one_that_refuses_everything_blames_no_video(tmp_path: Path) -> None:
     refusal = "echo 'Unknown encoder libmp3lame' >&2; exit 8"
     engine = FfmpegEngine(stub(tmp_path, refusal, sample=refusal), IMPATIENT)
@@ -255,7 +269,7 @@ async def test_an_mp3_that_outgrows_what_the_packets_carry_is_stopped(
     tone = media.make("two_minutes.mp3", "-b:a", "32k", seconds=120, video=False)
     target = tone.with_name("outgrown.mp3")
 
-    with pytest.raises(UnreadableVideo):
+    with pytest.raises(OutOfProportion):
         await engine.encode(tone, target, recipe_of(1, Options(bitrate_kbps=320)), lambda _: None)
 
     assert target.stat().st_size < 120 * 40_000

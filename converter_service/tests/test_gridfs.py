@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from pymongo.asynchronous.database import AsyncDatabase
 
 from converter_service.adapters.gridfs_audio import GridFSAudioStore
 from converter_service.adapters.gridfs_videos import GridFSVideoStore
-from converter_service.domain import AudioFile, AudioId, Claim, ConversionId, VideoLost
+from converter_service.domain import AudioFile, AudioId, Claim, ConversionId, VideoLost, Waveform
 from converter_service.ports import AudioStore, VideoStore
 from tonearm_chassis import mongo
 from tonearm_chassis.clock import SystemClock
@@ -28,6 +28,7 @@ from tonearm_chassis.gridfs_writer import CHUNK_BYTES, GridFSWriter
 VIDEO = bytes(range(256)) * 10_000
 CLAIM = Claim(order(), fence=3, owner="me")
 AUDIO_ID = AudioId("a" * 32)
+WAVEFORM = Waveform(44_100, 64, b"\x80\x7f", -0.5, -12.0, 0.001)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,7 @@ class Stores:
     audio: AudioStore
     read_audio: Callable[[], Awaitable[bytes | None]]
     cut_off: Callable[[AudioId], Awaitable[None]]
+    read_waveform: Callable[[], Awaitable[object]]
 
     async def listed(self, since: timedelta | None, until: timedelta) -> list[AudioFile]:
         now = datetime.now(UTC)
@@ -59,7 +61,11 @@ async def stores(request: pytest.FixtureRequest) -> AsyncIterator[Stores]:
         async def half_memory(name: AudioId) -> None:
             memory.halves[name] = datetime.now(UTC)
 
-        yield Stores(InMemoryVideoStore(VIDEO), memory, read_memory, half_memory)
+        async def waveform_memory() -> object:
+            found = memory.waveforms.get(AUDIO_ID)
+            return found and asdict(found)
+
+        yield Stores(InMemoryVideoStore(VIDEO), memory, read_memory, half_memory, waveform_memory)
         return
     async with mongo.connect(request.getfixturevalue("mongodb_uri")) as client:
         for name in ("videos", "audio"):
@@ -80,9 +86,26 @@ async def stores(request: pytest.FixtureRequest) -> AsyncIterator[Stores]:
             await writer.write(b"x" * CHUNK_BYTES * 4)
             await writer.write(b"x" * CHUNK_BYTES * 4)
 
+        async def read_waveform() -> object:
+            found = await audio["fs.files"].find_one({"_id": AUDIO_ID})
+            return found and found["metadata"].get("waveform")
+
         store = GridFSAudioStore(audio)
         await store.prepare()
-        yield Stores(GridFSVideoStore(videos), store, read_audio, cut_off)
+        yield Stores(GridFSVideoStore(videos), store, read_audio, cut_off, read_waveform)
+
+
+async def test_a_waveform_is_kept_and_removed_with_its_audio(
+    stores: Stores, tmp_path: Path
+) -> None:
+    (tmp_path / "audio.mp3").write_bytes(b"an MP3")
+
+    await stores.audio.put(AUDIO_ID, CLAIM, tmp_path / "audio.mp3", WAVEFORM)
+    kept = await stores.read_waveform()
+    await stores.audio.remove([AUDIO_ID])
+
+    assert kept == asdict(WAVEFORM)
+    assert await stores.read_waveform() is None
 
 
 async def test_a_video_is_copied_whole(stores: Stores, tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ from gateway_service.domain import (
 )
 from gateway_service.use_cases.read import (
     DownloadAudio,
+    FindAudio,
     GetConversion,
     ListConversions,
     WatchConversion,
@@ -160,7 +161,7 @@ async def test_the_audio_goes_to_its_owner_only(
     ended = own.after(NEWS[-1], START)
     assert ended is not None
     await conversions.replace(own, ended)
-    download = DownloadAudio(get, InMemoryAudioStore(), FakeClock())
+    download = DownloadAudio(FindAudio(get, FakeClock()), InMemoryAudioStore())
 
     result = await download(ADA.account_id, own.id)
 
@@ -176,4 +177,6 @@ async def test_audio_that_is_not_there_yet_is_refused(
     own = await conversions.add(new_conversion())
 
     with pytest.raises(AudioNotReady):
-        await DownloadAudio(get, InMemoryAudioStore(), FakeClock())(ADA.account_id, own.id)
+        await DownloadAudio(FindAudio(get, FakeClock()), InMemoryAudioStore())(
+            ADA.account_id, own.id
+        )

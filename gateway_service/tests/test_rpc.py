@@ -16,7 +16,7 @@ from google.protobuf.json_format import ParseDict
 from gateway_service import rpc
 from gateway_service.__main__ import bindings
 from gateway_service.adapters.packaged_page import PackagedPage
-from gateway_service.domain import ConversionId, Succeeded
+from gateway_service.domain import ConversionId, Succeeded, Waveform
 from gateway_service.use_cases.read import ListConversions, WatchConversion
 from tonearm.gateway.v1 import (
     audio_pb2,
@@ -100,7 +100,7 @@ async def gateway(issuer: TokenIssuer, world: World) -> AsyncIterator[Gateway]:
     services = bindings(
         rpc.UploadServicer(tokens, world.upload),
         rpc.ConversionServicer(tokens, reading, changing),
-        rpc.AudioServicer(tokens, world.download),
+        rpc.AudioServicer(tokens, world.download, world.waveform),
         rpc.PageServicer(PackagedPage()),
     )
     async with serving(services, rpc.TABLE) as channel:
@@ -224,6 +224,7 @@ async def test_no_call_but_the_page_works_without_a_token(gateway: Gateway) -> N
         gateway.conversions.ListConversions(conversion_pb2.ListConversionsRequest()),
         _first(gateway.conversions.WatchConversion(conversion_pb2.WatchConversionRequest())),
         _first(gateway.audio.DownloadAudio(audio_pb2.DownloadAudioRequest())),
+        gateway.audio.GetWaveform(audio_pb2.GetWaveformRequest()),
         gateway.conversions.CancelConversion(conversion_pb2.CancelConversionRequest()),
         gateway.conversions.RetryConversion(conversion_pb2.RetryConversionRequest()),
         gateway.conversions.DeleteConversion(conversion_pb2.DeleteConversionRequest()),
@@ -271,6 +272,7 @@ async def test_somebody_elses_conversion_is_not_found_whatever_is_asked(
                 audio_pb2.DownloadAudioRequest(conversion_id=own), metadata=eve
             )
         ),
+        gateway.audio.GetWaveform(audio_pb2.GetWaveformRequest(conversion_id=own), metadata=eve),
     ]
 
     refusals = [await refusal(call) for call in calls]
@@ -331,6 +333,50 @@ async def test_a_download_is_of_the_kind_that_was_asked_for(
     headers = dict(await call.initial_metadata())
     assert pieces[0].audio.content_type == content_type
     assert f'filename="{name}"' in headers["content-disposition"]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "content_type", "start"),
+    [
+        ("", "application/json", b'{"version":2,'),
+        ("json", "application/json", b'{"version":2,'),
+        ("png", "image/png", b"\x89PNG"),
+    ],
+)
+async def test_a_waveform_comes_as_what_was_asked_for(
+    gateway: Gateway, ada: Metadata, world: World, wanted: str, content_type: str, start: bytes
+) -> None:
+    own = (await gateway.upload(ada)).conversion.id
+    await succeed(world.conversions, own)
+    world.audio.waveforms[AUDIO.id] = Waveform(44_100, 64, b"\x80\x7f", 0.0, -3.0, 0.0)
+
+    answer = await gateway.audio.GetWaveform(
+        audio_pb2.GetWaveformRequest(conversion_id=own, format=wanted), metadata=ada
+    )
+
+    assert answer.waveform.content_type == content_type
+    assert answer.waveform.data.startswith(start)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "answer"),
+    [
+        ("svg", (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_WAVEFORM_FORMAT")),
+        ("json", (grpc.StatusCode.NOT_FOUND, "UNKNOWN_WAVEFORM")),
+    ],
+)
+async def test_a_waveform_that_cannot_be_had_is_refused_with_its_reason(
+    gateway: Gateway,
+    ada: Metadata,
+    store: InMemoryConversionStore,
+    wanted: str,
+    answer: tuple[grpc.StatusCode, str],
+) -> None:
+    own = (await gateway.upload(ada)).conversion.id
+    await succeed(store, own)
+    request = audio_pb2.GetWaveformRequest(conversion_id=own, format=wanted)
+
+    assert await refusal(gateway.audio.GetWaveform(request, metadata=ada)) == answer
 
 
 async def test_audio_that_cannot_be_read_now_promises_no_length(

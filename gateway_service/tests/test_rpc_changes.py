@@ -84,7 +84,7 @@ async def gateway(world: World) -> AsyncIterator[Gateway]:
         rpc.ConversionServicer(
             tokens, reading, rpc.Changing(world.cancel, world.retry, world.delete)
         ),
-        rpc.AudioServicer(tokens, world.download),
+        rpc.AudioServicer(tokens, world.download, world.waveform),
         rpc.PageServicer(PackagedPage()),
     )
     async with serving(services, rpc.TABLE) as channel:

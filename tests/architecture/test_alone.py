@@ -210,3 +210,18 @@ def test_the_tools_alone_say_what_they_need_and_what_is_away(
         said.append((done.returncode, done.stderr.partition(":")[0]))
 
     assert said == [(EX_CONFIG, variable), (EX_UNAVAILABLE, "Failed")]
+
+
+def test_the_converter_alone_examines_its_machine(pythons: dict[str, Path], tmp_path: Path) -> None:
+    done = subprocess.run(
+        [pythons["converter_service"], "-m", "converter_service", "doctor"],
+        cwd=tmp_path,
+        env={"PATH": os.defpath, "SCRATCH_DIRECTORY": str(tmp_path / "scratch")},
+        capture_output=True,
+        text=True,
+        timeout=START_SECONDS,
+        check=False,
+    )
+
+    assert done.returncode in (0, 1), done.stdout + done.stderr
+    assert done.stdout.splitlines()[-1].startswith("DOCTOR ")

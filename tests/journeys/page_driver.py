@@ -160,6 +160,12 @@ class TonearmPage:
         )
         return Player(*state)
 
+    def waveform_columns(self) -> int:
+        """Wait for the picture of the audio; count what it is drawn of."""
+        drawn = self._page.locator("#waveform path")
+        drawn.wait_for()
+        return (drawn.get_attribute("d") or "").count("M")
+
     def download(self, into: Path) -> Path:
         """Save the MP3 with the download link, under the name that the page gives it."""
         with self._page.expect_download() as downloading:

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import grpc
 import httpx
 import pytest
+from converter_forgeries import flac_of_silence
 from media import make_silent_film, make_video
 from rest_client import RestClient, reason_of
 
@@ -62,7 +63,7 @@ def test_another_persons_conversion_is_404_like_an_unknown_one(
     stranger = new_caller()
     stranger.login(stranger.register())
 
-    for path in ("{}", "{}/audio", "{}:watch"):
+    for path in ("{}", "{}/audio", "{}/waveform", "{}:watch"):
         elses = stranger.http.get(f"/v1/conversions/{path.format(own)}")
         unknown = stranger.http.get(f"/v1/conversions/{path.format(UNKNOWN_ID)}")
 
@@ -140,6 +141,29 @@ def test_a_text_file_named_mp4_fails_as_unreadable(caller: RestClient, tmp_path:
     text.write_text("Dear reader,\n" * 1000)
 
     assert failure_of(caller.converted(text)) == "UNREADABLE_VIDEO"
+
+
+@pytest.mark.parametrize(
+    "playlist",
+    ["#EXTM3U\n#EXTINF:9,\nfile:///etc/passwd\n", "ffconcat version 1.0\nfile /etc/passwd\n"],
+    ids=["HLS", "concat"],
+)
+def test_a_playlist_named_mp4_fails_as_unreadable(
+    caller: RestClient, tmp_path: Path, playlist: str
+) -> None:
+    video = tmp_path / "holiday.mp4"
+    video.write_text(playlist)
+
+    assert failure_of(caller.converted(video)) == "UNREADABLE_VIDEO"
+
+
+def test_hours_of_silence_in_a_few_kilobytes_fail_as_out_of_proportion(
+    caller: RestClient, tmp_path: Path
+) -> None:
+    bomb = tmp_path / "speech.flac"
+    bomb.write_bytes(flac_of_silence(11 * 3600))
+
+    assert failure_of(caller.converted(bomb)) == "OUT_OF_PROPORTION"
 
 
 def test_a_video_without_audio_fails_as_such(caller: RestClient, tmp_path: Path) -> None:

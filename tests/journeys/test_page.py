@@ -84,10 +84,12 @@ def test_a_person_signs_up_drops_a_video_plays_the_audio_and_keeps_it(
 
     page.drop_file(video)
     page.wait_for_audio()
+    columns = page.waveform_columns()
     player = page.play()
     saved = page.download(tmp_path)
 
     assert page.title == video.name
+    assert 1024 <= columns <= 2048
     assert player.problem == ""
     assert player.ready_state == HAVE_ENOUGH_DATA
     assert player.duration_seconds == pytest.approx(duration_seconds(video), abs=0.1)

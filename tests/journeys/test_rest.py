@@ -52,6 +52,25 @@ def delivered(caller: RestClient) -> Json:
     return own
 
 
+def test_the_waveform_has_the_length_and_the_peak_of_the_mp3(
+    caller: RestClient, video: Path
+) -> None:
+    conversion = caller.converted(video)
+    path = f"/v1/conversions/{conversion['id']}/waveform"
+
+    answer, picture = caller.http.get(path), caller.http.get(path, params={"format": "png"})
+
+    waveform = answer.json()
+    seconds = waveform["length"] * waveform["samples_per_pixel"] / waveform["sample_rate"]
+    audio = conversion["audio"]
+    assert answer.headers["content-type"] == "application/json"
+    assert waveform["length"] * 2 == len(waveform["data"])
+    assert seconds == pytest.approx(float(audio["duration"].removesuffix("s")), abs=0.05)
+    assert waveform["peak_dbfs"] == pytest.approx(audio["peak_dbfs"], abs=0.01)
+    assert picture.headers["content-type"] == "image/png"
+    assert picture.content.startswith(b"\x89PNG")
+
+
 def test_a_video_becomes_an_mp3_of_the_same_length(
     caller: RestClient, video: Path, tmp_path: Path
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
@@ -58,10 +59,13 @@ class TracingSettings(BaseSettings):
 S = TypeVar("S", bound=BaseSettings)
 
 
-def load_settings(settings_class: type[S]) -> S:
-    """Read the environment, or name every problem on stderr and exit with status 78."""
+def load_settings(read: Callable[[], S]) -> S:
+    """Read the environment with a class of settings.
+
+    Names every problem on stderr and exits with status 78 if it cannot.
+    """
     try:
-        return settings_class()
+        return read()
     except ValidationError as error:
         lines = problems(error)
     except SettingsError as error:  # a list or an object that is not JSON; the text names it

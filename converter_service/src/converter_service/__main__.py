@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import sys
 import tempfile
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import uvloop
+from pydantic import SecretStr
 from pymongo import AsyncMongoClient
 
 from converter_service import rpc, wire
 from converter_service.adapters.cage.choice import CageTooWeak, choose_cage, trial_in
 from converter_service.adapters.cage.shape import Cage
+from converter_service.adapters.doctor.examination import Doctor, Plan
+from converter_service.adapters.doctor.findings import Finding, Level, Report
+from converter_service.adapters.doctor.machine import Machine
 from converter_service.adapters.engine_patience import Patience
 from converter_service.adapters.event_progress import EventProgressChannel
 from converter_service.adapters.ffmpeg import FfmpegEngine, find_ffmpeg
@@ -24,7 +31,7 @@ from converter_service.adapters.mongo_claims import MongoClaimStore
 from converter_service.adapters.mongo_give_ups import MongoGiveUps
 from converter_service.adapters.mongo_tombstones import MongoTombstoneStore
 from converter_service.adapters.scratch import ScratchWorkshop
-from converter_service.domain import AttemptLimits
+from converter_service.domain import AttemptLimits, SourceLimits
 from converter_service.ports import Engine, Workshop
 from converter_service.settings import Settings
 from converter_service.use_cases.call_off import CallOff
@@ -99,12 +106,24 @@ async def main() -> None:
     client = mongo.connect(settings.mongodb_uri.get_secret_value())
     bus = KafkaEventProducer(settings.kafka(), (wire.EVENTS_TOPIC, wire.DEAD_LETTERS_TOPIC))
     producer = failpoints.around(bus, "converter.producer")
-    scratch = settings.scratch_directory or Path(tempfile.gettempdir()) / "tonearm-converter"
-    with closing(ScratchWorkshop(scratch)) as workshop:
+    with closing(ScratchWorkshop(_scratch(settings))) as workshop:
         cage = await _cage(settings, workshop)
         encoders = settings.encoders or _cores()
-        engine = FfmpegEngine(find_ffmpeg(settings.ffmpeg), Patience(), cage, encoders=encoders)
-        log.info("engine_found", engine=engine.name)
+        program = find_ffmpeg(settings.ffmpeg)
+        engine = FfmpegEngine(
+            program,
+            Patience(most_file_bytes=settings.max_audio_bytes),
+            cage,
+            encoders=encoders,
+        )
+        log.info(
+            "engine_found",
+            engine=engine.name,
+            program=program,
+            chosen_by=settings.ffmpeg,
+            cage=list(cage.layers),
+            encoders=encoders,
+        )
         parts = _put_together(
             Surroundings(settings, client, producer, engine, workshop, failpoints)
         )
@@ -118,6 +137,46 @@ async def main() -> None:
         finally:
             await bus.close()
             await client.close()
+
+
+def _scratch(settings: Settings) -> Path:
+    return settings.scratch_directory or Path(tempfile.gettempdir()) / "tonearm-converter"
+
+
+async def doctor(*, as_json: bool) -> int:
+    """Say whether a worker could work here; needs neither MongoDB nor Kafka."""
+    settings = load_settings(
+        partial(Settings, mongodb_uri=SecretStr(""), kafka_bootstrap_servers="")
+    )
+    cores = _cores()
+    plan = Plan(
+        settings.ffmpeg, settings.cage, cores, settings.encoders or cores, settings.slots or cores
+    )
+    try:
+        workshop = ScratchWorkshop(_scratch(settings))
+    except OSError as error:
+        report = Report((Finding("scratch", Level.UNUSABLE, str(error)),))
+    else:
+        with closing(workshop):
+            examined = Doctor(plan, workshop, trial_in(workshop), SystemClock(), Machine())
+            report = await examined.examine()
+    print(report.json() if as_json else report.text())  # noqa: T201 - that is the command's answer
+    return report.level
+
+
+def command(arguments: Sequence[str]) -> None:
+    """Run what the command line asks for."""
+    parser = argparse.ArgumentParser(prog="python -m converter_service", description=__doc__)
+    words = parser.add_subparsers(dest="word", metavar="[doctor]")
+    examine = words.add_parser(
+        "doctor", help="say whether a worker could work here: 0 if so, 1 with warnings, 2 if not"
+    )
+    examine.add_argument("--json", action="store_true", help="one JSON object")
+    asked = parser.parse_args(arguments)
+    if asked.word == "doctor":
+        configure_logs("converter", "error")
+        sys.exit(uvloop.run(doctor(as_json=asked.json)))
+    uvloop.run(main())
 
 
 async def _cage(settings: Settings, workshop: Workshop) -> Cage:
@@ -174,6 +233,7 @@ def _put_together(around: Surroundings) -> Parts:
             ),
             lease_seconds=settings.lease_seconds,
             limits=AttemptLimits(losses_alone=settings.max_losses, outages=settings.max_outages),
+            source_limits=_source_limits(settings),
         )
     )
     slots = settings.slots or _cores()
@@ -195,6 +255,14 @@ def _cores() -> int:
     return len(os.sched_getaffinity(0))
 
 
+def _source_limits(settings: Settings) -> SourceLimits:
+    return SourceLimits(
+        longest_seconds=settings.max_audio_hours * 3600,
+        most_audio_bytes=settings.max_audio_bytes,
+        most_expansion=settings.max_expansion,
+    )
+
+
 def _retention(settings: Settings) -> Retention:
     return Retention(
         sweep_seconds=settings.sweep_seconds,
@@ -212,4 +280,4 @@ def _binding(engine: Engine, parts: Parts) -> Binding:
 
 
 if __name__ == "__main__":
-    uvloop.run(main())
+    command(sys.argv[1:])

@@ -19,11 +19,27 @@ class Settings(KafkaSettings):
         description="where running conversions keep their files, with room for SLOTS videos; "
         "default: tonearm-converter in the system's temporary directory",
     )
-    ffmpeg: str = Field("", description="the ffmpeg program; default: PATH's, then the wheel's")
+    ffmpeg: str = Field(
+        "auto",
+        description="the ffmpeg program: auto (PATH's, then the wheel's), path, wheel, or where "
+        "it lies",
+    )
     cage: Literal["auto", "full"] = Field(
         "auto",
         description="auto: the strongest cage for ffmpeg that this machine has, and a warning of "
         "what it lacks; full: do not start if it lacks anything",
+    )
+    max_audio_hours: float = Field(
+        24.0, gt=0, description="the longest audio that is converted, declared or carried"
+    )
+    max_audio_bytes: int = Field(
+        4 * 1024**3, ge=32 * 1024**2, description="the largest audio file that is made"
+    )
+    max_expansion: float = Field(
+        48.0,
+        ge=1,
+        description="how many times the size of the upload the audio may have; what stays below "
+        "32 MiB may always be",
     )
     slots: int = Field(
         0, ge=0, description="conversions at a time; 0: as many as there are processor cores"

@@ -39,6 +39,7 @@ from converter_service.domain import (
     Track,
     VideoId,
     VideoLost,
+    Waveform,
     WorkId,
 )
 from converter_service.engine.checkpoints import path_of
@@ -367,18 +368,22 @@ class InMemoryAudioStore:
         self.files_of: dict[AudioId, AudioFile] = {}
         self.files: dict[AudioId, bytes] = {}
         self.stored_at: dict[AudioId, datetime] = {}
+        self.waveforms: dict[AudioId, Waveform | None] = {}
         self.halves: dict[AudioId, datetime] = {}
         self.outages = 0
         self.is_full = False
         self.asked_for: list[AudioId] = []
 
-    async def put(self, audio_id: AudioId, claim: Claim, source: Path) -> StoredAudio:
+    async def put(
+        self, audio_id: AudioId, claim: Claim, source: Path, waveform: Waveform | None = None
+    ) -> StoredAudio:
         self.asked_for.append(audio_id)
         self._fail()
         if self.is_full:
             raise StorageFull("audio: full")
         content = await asyncio.to_thread(source.read_bytes)
         self.keep(audio_id, content, claim.order.conversion_id, claim.fence)
+        self.waveforms[audio_id] = waveform
         return StoredAudio(audio_id, len(content), hashlib.sha256(content).hexdigest())
 
     def keep(
@@ -394,6 +399,7 @@ class InMemoryAudioStore:
         for audio_id in audio_ids:
             self.files.pop(audio_id, None)
             self.files_of.pop(audio_id, None)
+            self.waveforms.pop(audio_id, None)
             self.halves.pop(audio_id, None)
 
     async def remove_all(self, conversion_id: ConversionId) -> None:

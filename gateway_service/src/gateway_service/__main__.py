@@ -23,6 +23,7 @@ from gateway_service.use_cases.change import CancelConversion, DeleteConversion,
 from gateway_service.use_cases.follow import ApplyChange, Reminder
 from gateway_service.use_cases.read import (
     DownloadAudio,
+    FindAudio,
     GetConversion,
     ListConversions,
     WatchConversion,
@@ -31,6 +32,7 @@ from gateway_service.use_cases.request import RequestConversion
 from gateway_service.use_cases.sweep import Patience, Stores, Sweeper
 from gateway_service.use_cases.upload import Limits, UploadVideo
 from gateway_service.use_cases.wakeful import Alarm
+from gateway_service.use_cases.waveform import GetWaveform
 from gateway_service.worker import NewsWorker
 from tonearm.auth.v1 import auth_pb2
 from tonearm.gateway.v1 import (
@@ -113,6 +115,7 @@ async def run(
     apply = ApplyChange(stores.conversions, relay, clock, retention(settings))
     consumer = consuming(settings, NewsWorker(apply), producer, reminder)
     get = GetConversion(stores.conversions)
+    find = FindAudio(get, clock)
     watch = WatchConversion(get, clock)
     request = RequestConversion(stores.conversions, stores.ledger, relay, sweeper_alarm, clock)
     limits = Limits(settings.max_video_bytes, settings.upload_idle_seconds)
@@ -130,7 +133,9 @@ async def run(
                 tokens, UploadVideo(stores.videos, stores.ledger, request, clock, limits)
             ),
             rpc.ConversionServicer(tokens, reading, changing),
-            rpc.AudioServicer(tokens, DownloadAudio(get, stores.audio, clock)),
+            rpc.AudioServicer(
+                tokens, DownloadAudio(find, stores.audio), GetWaveform(find, stores.audio)
+            ),
             rpc.PageServicer(PackagedPage()),
         ),
         rpc.TABLE,

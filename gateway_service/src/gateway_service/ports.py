@@ -16,6 +16,7 @@ from gateway_service.domain import (
     Upload,
     Video,
     VideoId,
+    Waveform,
 )
 
 
@@ -141,8 +142,12 @@ class AudioStore(Protocol):
         """Read an MP3 from its start, in pieces of at most 256 KiB. Raises `MissingAudio`."""
         ...
 
+    async def waveform(self, audio_id: AudioId) -> Waveform | None:
+        """Fetch what an MP3 looks like; None if it was stored without. Raises `MissingAudio`."""
+        ...
+
     async def delete(self, audio_id: AudioId) -> None:
-        """Delete an MP3; that it is not there is no error."""
+        """Delete an MP3, and its waveform with it; that it is not there is no error."""
         ...
 
 

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from gateway_fakes import AUDIO
 
-from gateway_service.domain import AudioId, ConversionId, Upload, Video, VideoId
+from gateway_service.domain import AudioId, ConversionId, Upload, Video, VideoId, Waveform
 from gateway_service.ports import Known, MissingAudio
 from tonearm_chassis.errors import Outage, StorageFull
 
@@ -76,6 +76,7 @@ class InMemoryAudioStore:
     def __init__(self) -> None:
         """Begin with one MP3."""
         self.audio = {AUDIO.id: b"hello sound"}
+        self.waveforms: dict[AudioId, Waveform] = {}
         self.away = False
 
     async def read(self, audio_id: AudioId) -> AsyncIterator[bytes]:
@@ -86,9 +87,17 @@ class InMemoryAudioStore:
         for byte in self.audio[audio_id]:
             yield bytes([byte])
 
+    async def waveform(self, audio_id: AudioId) -> Waveform | None:
+        if self.away:
+            raise Outage("audio: away")
+        if audio_id not in self.audio:
+            raise MissingAudio(audio_id)
+        return self.waveforms.get(audio_id)
+
     async def delete(self, audio_id: AudioId) -> None:
         if self.away:
             raise Outage("audio: away")
+        self.waveforms.pop(audio_id, None)
         self.audio.pop(audio_id, None)
 
 

@@ -14,11 +14,12 @@ from gateway_stores import InMemoryAudioStore, InMemoryVideoLedger, InMemoryVide
 from gateway_service.domain import AccountId, Change, Conversion, ConversionId
 from gateway_service.use_cases.change import CancelConversion, DeleteConversion, RetryConversion
 from gateway_service.use_cases.follow import ApplyChange, Reminder
-from gateway_service.use_cases.read import DownloadAudio, GetConversion
+from gateway_service.use_cases.read import DownloadAudio, FindAudio, GetConversion
 from gateway_service.use_cases.request import RequestConversion
 from gateway_service.use_cases.sweep import Patience, Stores, Sweeper
 from gateway_service.use_cases.upload import Declaration, Limits, UploadVideo
 from gateway_service.use_cases.wakeful import Alarm
+from gateway_service.use_cases.waveform import GetWaveform
 from tonearm_chassis.clock import Clock
 from tonearm_chassis.testing.clock import FakeClock
 
@@ -64,7 +65,9 @@ class World:
         self.delete = DeleteConversion(self.conversions, self.relay, self.woken, self.clock)
         self.apply = ApplyChange(self.conversions, self.relay, self.clock, RETENTION)
         self.reminder = Reminder(self.conversions, self.relay, self.clock, 10.0)
-        self.download = DownloadAudio(self.get, self.audio, self.clock)
+        find = FindAudio(self.get, self.clock)
+        self.download = DownloadAudio(find, self.audio)
+        self.waveform = GetWaveform(find, self.audio)
         self.sweeper = Sweeper(
             Stores(self.videos, self.audio, self.ledger, self.conversions, self.conversions),
             self.alarm,

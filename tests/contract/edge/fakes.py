@@ -282,6 +282,14 @@ class FakeAudio(audio_pb2_grpc.AudioServiceServicer):
             )
             yield audio_pb2.DownloadAudioResponse(audio=body)
 
+    async def GetWaveform(
+        self, request: audio_pb2.GetWaveformRequest, context: Context
+    ) -> audio_pb2.GetWaveformResponse:
+        """Draw nothing."""
+        await self.journal.note("GetWaveform", request, context)
+        body = httpbody_pb2.HttpBody(content_type="image/png", data=b"a picture")
+        return audio_pb2.GetWaveformResponse(waveform=body)
+
 
 @dataclass(slots=True)
 class FakePage(page_pb2_grpc.PageServiceServicer):

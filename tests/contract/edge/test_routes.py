@@ -101,6 +101,13 @@ ROUTES = (
     Route("HEAD", "/v1/conversions/c7/audio", "DownloadAudio", {"conversion_id": "c7"}),
     Route(
         "GET",
+        "/v1/conversions/c7/waveform",
+        "GetWaveform",
+        {"conversion_id": "c7", "format": "png"},
+        query={"format": "png"},
+    ),
+    Route(
+        "GET",
         "/v1/deliveries",
         "ListDeliveries",
         {"conversion_id": "c7", "page_size": 7, "page_token": "t"},

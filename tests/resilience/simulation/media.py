@@ -31,6 +31,7 @@ from converter_service.domain import (
     StoredAudio,
     Track,
     VideoLost,
+    Waveform,
 )
 from converter_service.ports import Progress, Workplace
 from gateway_service.domain import VideoId
@@ -173,6 +174,14 @@ class GatewayAudio(ShelfPort):
             raise MissingAudio(audio_id)
         yield content
 
+    async def waveform(
+        self, audio_id: gateway_service.domain.AudioId
+    ) -> gateway_service.domain.Waveform | None:
+        """Have none: what is simulated cannot be seen."""
+        if await self.ask("read", lambda: self.shelf.read(audio_id)) is None:
+            raise MissingAudio(audio_id)
+        return None
+
     async def delete(self, audio_id: gateway_service.domain.AudioId) -> None:
         """Delete an MP3."""
         await self.ask("delete", lambda: self.shelf.delete(audio_id))
@@ -248,7 +257,13 @@ class ConverterAudio(ShelfPort):
 
     disk: Disk
 
-    async def put(self, audio_id: AudioId, claim: Claim, source: Path) -> StoredAudio:
+    async def put(
+        self,
+        audio_id: AudioId,
+        claim: Claim,
+        source: Path,
+        waveform: Waveform | None = None,  # noqa: ARG002 - nobody asks the simulated store for it
+    ) -> StoredAudio:
         """Store a file: pieces first, then what makes them visible."""
         content = self.disk.files[source]
         half = len(content) // 2

@@ -30,7 +30,7 @@ from gateway_service.domain import Retention
 from gateway_service.use_cases import sweep
 from gateway_service.use_cases.change import CancelConversion, DeleteConversion, RetryConversion
 from gateway_service.use_cases.follow import ApplyChange, Reminder
-from gateway_service.use_cases.read import DownloadAudio, GetConversion
+from gateway_service.use_cases.read import DownloadAudio, FindAudio, GetConversion
 from gateway_service.use_cases.request import RequestConversion
 from gateway_service.use_cases.upload import Limits, UploadVideo
 from gateway_service.use_cases.wakeful import Alarm
@@ -193,7 +193,7 @@ class Gateway:
         self.cancel = CancelConversion(self.get, conversions, relay, clock, RETENTION)
         self.retry = RetryConversion(self.get, conversions, ledger, request, clock)
         self.delete = DeleteConversion(conversions, relay, alarm, clock)
-        self.download = DownloadAudio(self.get, stores.audio, clock)
+        self.download = DownloadAudio(FindAudio(self.get, clock), stores.audio)
         reminder = Reminder(conversions, relay, clock, REMIND_SECONDS)
         sweeper = sweep.Sweeper(stores, alarm, clock, PATIENCE)
         for background in (self.preparation, clock, relay):

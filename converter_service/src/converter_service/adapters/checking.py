@@ -40,6 +40,7 @@ class Check:
             meter.sample_rate_hz,
             meter.channels,
             meter.peak_dbfs,
+            meter.waveform(),
         )
 
 

@@ -231,8 +231,14 @@ def outcome_of(stored: Document) -> Outcome | None:
             kept = StoredAudio(AudioId(audio["audio_id"]), audio["size_bytes"], audio["sha256"])
             return Succeeded(**{**outcome, "stored": kept, **_about(audio.get("about", {}))})
         case "FAILED":
-            return Failed(FailureReason(outcome["reason"]), outcome["message"], outcome["end_time"])
+            return Failed(_reason(outcome["reason"]), outcome["message"], outcome["end_time"])
     return None
+
+
+def _reason(name: str) -> FailureReason:
+    """Read why; what only a newer worker has a name for is told with that worker's sentence."""
+    known = name in FailureReason.__members__
+    return FailureReason(name) if known else FailureReason.ENGINE_FAILED
 
 
 def _about(stored: Document) -> Document:

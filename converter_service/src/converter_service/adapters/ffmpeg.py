@@ -32,12 +32,14 @@ from converter_service.adapters.probe_answer import source_of
 from converter_service.adapters.probe_texts import MOST_COVER_BYTES
 from converter_service.adapters.sample import sample_recipe, write_sample
 from converter_service.domain import (
+    AudioTooLarge,
     DecodedAudio,
     EncodeReport,
     EngineFailure,
     Format,
     Measured,
     Options,
+    OutOfProportion,
     Recipe,
     Source,
     UnreadableVideo,
@@ -62,8 +64,27 @@ LONGEST_CHUNK_BYTES = 32 * 1024**2
 
 
 def find_ffmpeg(configured: str) -> str:
-    """Choose the program: the configured one, else PATH's, else the wheel's."""
-    return configured or shutil.which("ffmpeg") or imageio_ffmpeg.get_ffmpeg_exe()
+    """Choose the program: `auto` is PATH's, else the wheel's; anything else is its path.
+
+    Raises `EngineFailure` if there is none where it was looked for.
+    """
+    on_path = shutil.which("ffmpeg") if configured in ("", "auto", "path") else None
+    match configured:
+        case "path" if on_path is None:
+            raise EngineFailure("there is no ffmpeg on PATH")
+        case "" | "auto" | "path" if on_path:
+            return on_path
+        case "" | "auto" | "wheel":
+            return _wheels_ffmpeg()
+        case _:
+            return configured
+
+
+def _wheels_ffmpeg() -> str:
+    try:
+        return str(imageio_ffmpeg.get_ffmpeg_exe())
+    except RuntimeError as error:
+        raise EngineFailure("the wheel has no ffmpeg for this machine") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,10 +175,11 @@ class FfmpegEngine:
         status, report = await self._copy(job, progress) if recipe.may_be_copied else (1, None)
         if status != 0:
             status, report = await self._encode(job, progress)
-        if status == 0 and report:
+        if status == 0 and report and report.decoded_samples:
             await asyncio.to_thread(label, recipe, target, cover)
             return report
-        is_decoders = status > 0 and status not in (SOFTWARE, INPUT_OUTPUT)
+        # It also ends well when an edit list or a trim leaves nothing of the audio.
+        is_decoders = (status > 0 or report) and status not in (SOFTWARE, INPUT_OUTPUT)
         if is_decoders and (report is None or report.decoded_samples == 0):
             await self._prove(target.parent, recipe.options)
             raise UnreadableVideo
@@ -213,10 +235,10 @@ class FfmpegEngine:
         return self._patience.limits(seconds).with_room_for(LONGEST_CHUNK_BYTES)
 
     async def _encode(self, job: _Job, progress: Progress) -> tuple[int, EncodeReport | None]:
-        patience = self._patience
+        patience, limits = self._patience, self._limits(job.recipe)
         async with run_child(
             self._command(job),
-            self._limits(job.recipe),
+            limits,
             stall_seconds=patience.stall_seconds
             + patience.stall_share * job.recipe.skipped_seconds,
             cwd=job.target.parent,
@@ -227,7 +249,8 @@ class FfmpegEngine:
         if found_disk_full(child.errors):
             raise StorageFull("scratch: ffmpeg found the disk full")
         if found_too_large(child.errors):  # it unpacks to more than its packets say
-            raise UnreadableVideo
+            is_largest = limits.file_bytes >= self._patience.most_file_bytes
+            raise AudioTooLarge if is_largest else OutOfProportion
         report = read_report(child.errors)
         if status != 0 or report is None:
             log.warning("encode_failed", status=status, errors=list(child.errors)[-5:])

@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import suppress
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
@@ -15,7 +16,7 @@ from gridfs.errors import CorruptGridFile, NoFile
 from pymongo.asynchronous.database import AsyncDatabase
 
 from converter_service.adapters.disk import disk_errors
-from converter_service.domain import AudioFile, AudioId, Claim, ConversionId, StoredAudio
+from converter_service.domain import AudioFile, AudioId, Claim, ConversionId, StoredAudio, Waveform
 from tonearm_chassis.errors import Outage
 from tonearm_chassis.gridfs_orphans import OrphanSearch
 from tonearm_chassis.gridfs_writer import CHUNK_BYTES, GridFSWriter, prepare_gridfs
@@ -45,14 +46,19 @@ class GridFSAudioStore:
             await self._files.create_index("metadata.conversion_id", name="conversion", sparse=True)
             await self._files.create_index("uploadDate", name="age")
 
-    async def put(self, audio_id: AudioId, claim: Claim, source: Path) -> StoredAudio:
+    async def put(
+        self, audio_id: AudioId, claim: Claim, source: Path, waveform: Waveform | None = None
+    ) -> StoredAudio:
         """Upload chunk by chunk, and read it back."""
         made = claim.order.options.format
-        metadata = {
+        metadata: Document = {
             "content_type": made.content_type,
             "conversion_id": claim.order.conversion_id,
             "fence": claim.fence,
         }
+        if waveform is not None:
+            # In the document of the file, so that it goes when that goes, whoever removes it.
+            metadata["waveform"] = asdict(waveform)
         writer = self._writer(
             self._database, audio_id, f"{audio_id}.{made.extension}", metadata=metadata
         )

@@ -9,7 +9,8 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     from pydub import AudioSegment
 
-from converter_service.domain import SILENCE_DBFS
+from converter_service.adapters.peaks import Peaks
+from converter_service.domain import SILENCE_DBFS, Waveform
 
 SAMPLE_BYTES = 2
 
@@ -24,6 +25,7 @@ class Meter:
         self._rest = b""
         self.samples = 0
         self.peak_dbfs = SILENCE_DBFS
+        self._peaks = Peaks(sample_rate_hz, channels)
 
     def add(self, piece: bytes) -> None:
         """Measure a piece; half a sample at its end waits for the next."""
@@ -41,3 +43,8 @@ class Meter:
         )
         self.samples += whole // width
         self.peak_dbfs = max(self.peak_dbfs, float(segment.max_dBFS))
+        self._peaks.add(pcm[:whole])
+
+    def waveform(self) -> Waveform:
+        """Give the picture and the levels of all that came."""
+        return self._peaks.waveform(self.peak_dbfs)

@@ -38,6 +38,11 @@ class ScratchWorkshop:
         self._home.mkdir(mode=PRIVATE)
         self._lock = _lock(self._home)
 
+    @property
+    def home(self) -> Path:
+        """Tell where this worker's workplaces are."""
+        return self._home
+
     @asynccontextmanager
     async def open(self) -> AsyncIterator[Workplace]:
         """Make a workplace; remove it afterwards."""

@@ -28,18 +28,22 @@ from converter_service.domain.claims import (
     VideoId,
 )
 from converter_service.domain.failures import (
+    AudioTooLarge,
     ConversionTimedOut,
     EngineFailure,
     FailureReason,
     NoAudio,
     NoSuchTrack,
     NothingLeft,
+    OutOfProportion,
     Refusal,
     TruncatedVideo,
     UnreadableVideo,
     VideoLost,
+    VideoTooLong,
 )
 from converter_service.domain.labels import chapters_of, has_cover, tags_of
+from converter_service.domain.limits import SourceLimits
 from converter_service.domain.loudness import Measured, gain_for
 from converter_service.domain.options import (
     Chapters,
@@ -63,6 +67,7 @@ from converter_service.domain.sound import (
     SourceAudio,
 )
 from converter_service.domain.sources import Chapter, Picture, Source, Track
+from converter_service.domain.waveform import Waveform
 from converter_service.domain.work import WorkId, work_of
 
 __all__ = [
@@ -76,6 +81,7 @@ __all__ = [
     "Attempts",
     "AudioFile",
     "AudioId",
+    "AudioTooLarge",
     "CalledOff",
     "Chapter",
     "Chapters",
@@ -101,6 +107,7 @@ __all__ = [
     "NothingLeft",
     "Options",
     "Order",
+    "OutOfProportion",
     "Outcome",
     "Picture",
     "Preset",
@@ -109,6 +116,7 @@ __all__ = [
     "Setback",
     "Source",
     "SourceAudio",
+    "SourceLimits",
     "StoredAudio",
     "Succeeded",
     "Tags",
@@ -120,6 +128,8 @@ __all__ = [
     "UnreadableVideo",
     "VideoId",
     "VideoLost",
+    "VideoTooLong",
+    "Waveform",
     "WorkId",
     "chapters_of",
     "gain_for",

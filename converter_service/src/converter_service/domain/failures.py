@@ -18,6 +18,9 @@ class FailureReason(StrEnum):
     STORAGE_FULL = "STORAGE_FULL"
     NO_SUCH_TRACK = "NO_SUCH_TRACK"
     NOTHING_LEFT = "NOTHING_LEFT"
+    VIDEO_TOO_LONG = "VIDEO_TOO_LONG"
+    OUT_OF_PROPORTION = "OUT_OF_PROPORTION"
+    AUDIO_TOO_LARGE = "AUDIO_TOO_LARGE"
 
 
 class Refusal(Exception):
@@ -74,6 +77,27 @@ class ConversionTimedOut(Refusal):
 
     reason = FailureReason.TIMED_OUT
     sentence = "The conversion took too long and was stopped."
+
+
+class VideoTooLong(Refusal):
+    """There is more to hear, or claims to be, than this service converts."""
+
+    reason = FailureReason.VIDEO_TOO_LONG
+    sentence = "The video is longer than this service converts."
+
+
+class OutOfProportion(Refusal):
+    """A small file unpacks to very much audio."""
+
+    reason = FailureReason.OUT_OF_PROPORTION
+    sentence = "The file is far too small for the audio that it unpacks to."
+
+
+class AudioTooLarge(Refusal):
+    """The result would be larger than this service makes."""
+
+    reason = FailureReason.AUDIO_TOO_LARGE
+    sentence = "The audio would be larger than this service makes. A lower bit rate may help."
 
 
 class EngineFailure(Exception):

@@ -17,6 +17,9 @@ from converter_service.domain.sources import Source, Track
 
 # Elsewhere edit lists and the like say which samples are heard, and a copy would not know of them.
 COPIED_FROM = frozenset(("mp3", "avi", "flv"))
+# What LAME's V2, the default, makes of music; of speech it makes about half.
+VARIABLE_KBPS = 190
+PCM_RATE_HZ, PCM_CHANNELS, PCM_BITS = 48_000, 2, 16
 NANOSECONDS = 1_000_000_000
 # Packets may claim more than they decode to: priming, preroll, a damaged frame or two.
 DECODED_TOLERANCE_SECONDS = 0.5
@@ -85,6 +88,17 @@ class Recipe:
             and options.sample_rate_hz in (0, track.sample_rate_hz)
             and options.channels in (0, track.channels)
         )
+
+    @property
+    def expected_kbps(self) -> float:
+        """Guess the average bit rate; of what is lossless, take that of its samples."""
+        options, track = self.options, self.track
+        if options.settled_kbps:
+            return options.settled_kbps
+        if options.format is Format.MP3:
+            return VARIABLE_KBPS
+        rate = options.sample_rate_hz or track.sample_rate_hz or PCM_RATE_HZ
+        return rate * (options.channels or PCM_CHANNELS) * max(track.bits, PCM_BITS) / 1000
 
     @property
     def skipped_seconds(self) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from converter_service.domain.failures import TruncatedVideo
+from converter_service.domain.waveform import Waveform
 
 # What a file that is whole may fall short of what it declares: players' and muxers' rounding,
 # encoder delay counted or not. The largest seen on whole files of 30 kinds is 0.03 s.
@@ -83,6 +84,7 @@ class DecodedAudio:
     sample_rate_hz: int
     channels: int
     peak_dbfs: float
+    waveform: Waveform | None = None
 
     @property
     def seconds(self) -> float:

@@ -14,6 +14,7 @@ from converter_service.domain import (
     ConversionId,
     Order,
     StoredAudio,
+    Waveform,
     WorkId,
 )
 
@@ -32,8 +33,10 @@ class VideoStore(Protocol):
 class AudioStore(Protocol):
     """Where finished audio is kept. Every method raises `Outage`; a repeat is safe."""
 
-    async def put(self, audio_id: AudioId, claim: Claim, source: Path) -> StoredAudio:
-        """Store a file under an id that is new, and note whose it is.
+    async def put(
+        self, audio_id: AudioId, claim: Claim, source: Path, waveform: Waveform | None = None
+    ) -> StoredAudio:
+        """Store a file under an id that is new, and note whose it is and what it looks like.
 
         Returns once the file was read back from the store and is the same. Raises `StorageFull`
         if there is no room. To repeat it, take another id.

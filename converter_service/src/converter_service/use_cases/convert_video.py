@@ -24,8 +24,10 @@ from converter_service.domain import (
     Recipe,
     Refusal,
     Setback,
+    SourceLimits,
     StoredAudio,
     Succeeded,
+    Waveform,
     gain_for,
 )
 from converter_service.ports import (
@@ -63,6 +65,7 @@ class Equipment:
     give_ups: GiveUps
     lease_seconds: float
     limits: AttemptLimits = field(default_factory=AttemptLimits)
+    source_limits: SourceLimits = field(default_factory=SourceLimits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +152,8 @@ class ConvertVideo:
                 made = await self._make(claim, workplace)
                 with _step("store"):
                     stored = await patiently(
-                        clock, lambda: self._store(claim, workplace.audio, names)
+                        clock,
+                        lambda: self._store(claim, workplace.audio, made.audio.waveform, names),
                     )
         except Refusal as refusal:
             return Failed(refusal.reason, refusal.sentence, clock.now())
@@ -167,6 +171,13 @@ class ConvertVideo:
         with _step("inspect"):
             source = await engine.inspect(workplace.video)
         recipe = Recipe.of(claim.order.options, source)
+        # Before the look at whether it is whole: nobody should upload it again only to hear this.
+        self._with.source_limits.require_within(
+            recipe.track.audio,
+            video_bytes=claim.order.size_bytes,
+            bitrate_kbps=recipe.expected_kbps,
+            kept_seconds=recipe.seconds if recipe.is_trimmed else None,
+        )
         recipe.track.audio.require_complete()
         seconds = recipe.seconds
 
@@ -209,11 +220,13 @@ class ConvertVideo:
             is_copy=made.report.is_copy,
         )
 
-    async def _store(self, claim: Claim, audio: Path, names: list[AudioId]) -> StoredAudio:
+    async def _store(
+        self, claim: Claim, audio: Path, waveform: Waveform | None, names: list[AudioId]
+    ) -> StoredAudio:
         """Store under a name that no attempt has used before, and add it to `names`."""
         name = await self._with.claims.name_audio(claim)
         names.append(name)
-        return await self._with.audio.put(name, claim, audio)
+        return await self._with.audio.put(name, claim, audio, waveform)
 
     async def _leave_nothing(self, claim: Claim, names: list[AudioId]) -> str:
         """Remove what is ours, then say that we are gone: who called it off waits for that."""

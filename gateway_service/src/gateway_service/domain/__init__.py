@@ -65,6 +65,7 @@ from gateway_service.domain.refusals import (
     InvalidPageToken,
     InvalidRequestId,
     InvalidSHA256,
+    InvalidWaveformFormat,
     LengthMismatch,
     LengthRequired,
     MissingFilename,
@@ -72,6 +73,7 @@ from gateway_service.domain.refusals import (
     RequestIdReused,
     UnknownAsset,
     UnknownConversion,
+    UnknownWaveform,
     VideoExpired,
     VideoTooLarge,
 )
@@ -85,6 +87,7 @@ from gateway_service.domain.videos import (
     VideoId,
     safe_filename,
 )
+from gateway_service.domain.waveforms import Waveform
 
 __all__ = [
     "FINAL",
@@ -122,6 +125,7 @@ __all__ = [
     "InvalidPageToken",
     "InvalidRequestId",
     "InvalidSHA256",
+    "InvalidWaveformFormat",
     "LengthMismatch",
     "LengthRequired",
     "Loudness",
@@ -147,11 +151,13 @@ __all__ = [
     "Trim",
     "UnknownAsset",
     "UnknownConversion",
+    "UnknownWaveform",
     "Upload",
     "Video",
     "VideoExpired",
     "VideoId",
     "VideoTooLarge",
+    "Waveform",
     "WorkerNews",
     "check",
     "never_inserted",

@@ -96,6 +96,14 @@ class AudioExpired(Refusal):
     """The audio is kept no longer."""
 
 
+class UnknownWaveform(Refusal):
+    """The audio was made before waveforms were."""
+
+
+class InvalidWaveformFormat(Refusal):
+    """A waveform is not drawn like that."""
+
+
 class InvalidPageSize(Refusal):
     """The page size is negative."""
 

@@ -64,6 +64,11 @@ export function newRequestId() {
   return digits.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
 }
 
+/** Fetch the waveform of the MP3: `{length, data}`, lowest and highest sample in turn. */
+export function getWaveform(token, id, signal) {
+  return call(`${conversionPath(id)}/waveform`, { token, signal });
+}
+
 /** Fetch the MP3 whole, as a Blob. */
 export async function getAudio(token, id, signal) {
   const response = await send(`${conversionPath(id)}/audio`, { token, signal });

@@ -1,8 +1,9 @@
 /** One conversion: its progress, then its audio or the reason why there is none. */
 
-import { getAudio } from "/assets/api.js";
+import { getAudio, getWaveform } from "/assets/api.js";
 import { announce, byId, isAbort, say, setProgress } from "/assets/dom.js";
 import { follow } from "/assets/follow.js";
+import { waveformPicture } from "/assets/waveform.js";
 import { Wishes } from "/assets/wishes.js";
 import {
   bytes, explain, explainFailure, moment, percent, playingTime, sound,
@@ -62,6 +63,7 @@ export class ConversionView {
     URL.revokeObjectURL(this.#audioURL);
     this.#audioURL = "";
     byId("download").removeAttribute("href");
+    byId("waveform").replaceChildren();
     byId("conversion-card").dataset.state = "";
     byId("conversion-title").textContent = "Conversion";
     byId("conversion-origin").textContent = "";
@@ -120,6 +122,16 @@ export class ConversionView {
     byId("audio-fetch").hidden = !isLarge;
     for (const part of ["player", "download", "audio-loading"]) byId(part).hidden = true;
     if (!isLarge) fetchIt();
+    this.#showWaveform(id, signal);
+  }
+
+  async #showWaveform(id, signal) {
+    try {
+      const waveform = await this.#session.run((token) => getWaveform(token, id, signal), signal);
+      byId("waveform").replaceChildren(waveformPicture(waveform));
+    } catch {
+      // The MP3 can be heard without it, and an older one has none.
+    }
   }
 
   async #fetchAudio(id, audio, signal) {

@@ -35,6 +35,8 @@ TABLE: StatusTable = {
     domain.UnknownConversion: Answer(grpc.StatusCode.NOT_FOUND, "UNKNOWN_CONVERSION"),
     domain.AudioNotReady: Answer(PRECONDITION, "AUDIO_NOT_READY"),
     domain.AudioExpired: Answer(PRECONDITION, "AUDIO_EXPIRED", HTTPStatus.GONE),
+    domain.UnknownWaveform: Answer(grpc.StatusCode.NOT_FOUND, "UNKNOWN_WAVEFORM"),
+    domain.InvalidWaveformFormat: Answer(INVALID, "INVALID_WAVEFORM_FORMAT"),
     domain.InvalidPageSize: Answer(INVALID, "INVALID_PAGE_SIZE"),
     domain.InvalidPageToken: Answer(INVALID, "INVALID_PAGE_TOKEN"),
     domain.UnknownAsset: Answer(grpc.StatusCode.NOT_FOUND, "UNKNOWN_ASSET"),

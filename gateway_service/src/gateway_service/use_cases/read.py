@@ -108,14 +108,36 @@ class Download:
     pieces: AsyncIterator[bytes]
 
 
+class FindAudio:
+    """Find the audio of one of one's own conversions, as long as it is kept."""
+
+    def __init__(self, get: GetConversion, clock: Clock) -> None:
+        """Look with `get`; what is kept depends on the time."""
+        self._get = get
+        self._clock = clock
+
+    async def __call__(
+        self, account_id: AccountId, conversion_id: ConversionId
+    ) -> tuple[Conversion, Audio]:
+        """Find it; raise `UnknownConversion`, `AudioNotReady` or `AudioExpired`."""
+        conversion = await self._get(account_id, conversion_id)
+        if conversion.audio is None:
+            message = f"the conversion is {conversion.state.value}; there is no audio to download"
+            raise AudioNotReady(message)
+        expire_time = conversion.audio_expire_time
+        if expire_time is not None and expire_time <= self._clock.now():
+            message = "the audio is kept no longer; upload the video again"
+            raise AudioExpired(message)
+        return conversion, conversion.audio
+
+
 class DownloadAudio:
     """Hand audio to its owner."""
 
-    def __init__(self, get: GetConversion, audio: AudioStore, clock: Clock) -> None:
-        """Read from `audio`."""
-        self._get = get
+    def __init__(self, find: FindAudio, audio: AudioStore) -> None:
+        """Read from `audio` what `find` finds."""
+        self._find = find
         self._audio = audio
-        self._clock = clock
 
     async def __call__(self, account_id: AccountId, conversion_id: ConversionId) -> Download:
         """Open the file; raise `UnknownConversion`, `AudioNotReady` or `AudioExpired`.
@@ -129,19 +151,6 @@ class DownloadAudio:
             audio,
             self._pieces(conversion, audio),
         )
-
-    async def _find(
-        self, account_id: AccountId, conversion_id: ConversionId
-    ) -> tuple[Conversion, Audio]:
-        conversion = await self._get(account_id, conversion_id)
-        if conversion.audio is None:
-            message = f"the conversion is {conversion.state.value}; there is no audio to download"
-            raise AudioNotReady(message)
-        expire_time = conversion.audio_expire_time
-        if expire_time is not None and expire_time <= self._clock.now():
-            message = "the audio is kept no longer; upload the video again"
-            raise AudioExpired(message)
-        return conversion, conversion.audio
 
     async def _pieces(self, conversion: Conversion, audio: Audio) -> AsyncIterator[bytes]:
         try:

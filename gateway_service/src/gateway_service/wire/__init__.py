@@ -22,6 +22,7 @@ from gateway_service.wire.messages import (
 from gateway_service.wire.news import change_of
 from gateway_service.wire.options import options_message, options_of
 from gateway_service.wire.times import moment, timestamp
+from gateway_service.wire.waveforms import waveform_json, waveform_png
 
 __all__ = [
     "DEAD_LETTERS_TOPIC",
@@ -42,4 +43,6 @@ __all__ = [
     "promise",
     "requested_event",
     "timestamp",
+    "waveform_json",
+    "waveform_png",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Literal
 
 from converter_service.adapters.cage import attempts
@@ -54,12 +55,25 @@ def trial_in(workshop: Workshop) -> Trial:
     return escape
 
 
-async def choose_cage(wanted: Literal["auto", "full"], trial: Trial) -> Cage:
-    """Choose the strongest cage there is, and log what it denies and what it lacks.
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The strongest cage there is, what it denies and lacks, and why none is stronger."""
 
-    Raises `CageTooWeak` if all is wanted and something is lacking. Raises `EngineFailure` if no
-    child can be started at all.
-    """
+    cage: Cage
+    denies: tuple[str, ...]
+    lacks: tuple[str, ...]
+    causes: tuple[str, ...]
+
+    @property
+    def strength(self) -> Literal["full", "partial", "none"]:
+        """Say it in a word."""
+        if not self.lacks:
+            return "full"
+        return "partial" if self.denies else "none"
+
+
+async def weigh(trial: Trial) -> Verdict:
+    """Find the strongest cage there is. Raises `EngineFailure` if no child can be started."""
     causes: dict[str, None] = {}
     for cage in CANDIDATES:
         try:
@@ -67,14 +81,32 @@ async def choose_cage(wanted: Literal["auto", "full"], trial: Trial) -> Cage:
         except CannotBeHeld as failure:
             causes[str(failure)] = None
             continue
-        denies = [kind for kind in KINDS if kind not in possible]
-        lacks = [kind for kind in KINDS if kind in possible]
-        strength = "partial" if denies and lacks else "none" if lacks else "full"
-        log.info("cage_chosen", cage=strength, layers=list(cage.layers), denies=denies)
-        if lacks and wanted == "full":
-            log.error("cage_too_weak", lacks=lacks, causes=list(causes))
-            raise CageTooWeak(f"a child could: {', '.join(lacks)}")
-        if lacks:
-            log.warning("cage_is_weak", lacks=lacks, causes=list(causes))
-        return cage
+        return Verdict(
+            cage,
+            denies=tuple(kind for kind in KINDS if kind not in possible),
+            lacks=tuple(kind for kind in KINDS if kind in possible),
+            causes=tuple(causes),
+        )
     raise EngineFailure("; ".join(causes))
+
+
+async def choose_cage(wanted: Literal["auto", "full"], trial: Trial) -> Cage:
+    """Choose the strongest cage there is, and log what it denies and what it lacks.
+
+    Raises `CageTooWeak` if all is wanted and something is lacking. Raises `EngineFailure` if no
+    child can be started at all.
+    """
+    verdict = await weigh(trial)
+    lacks, causes = list(verdict.lacks), list(verdict.causes)
+    log.info(
+        "cage_chosen",
+        cage=verdict.strength,
+        layers=list(verdict.cage.layers),
+        denies=list(verdict.denies),
+    )
+    if lacks and wanted == "full":
+        log.error("cage_too_weak", lacks=lacks, causes=causes)
+        raise CageTooWeak(f"a child could: {', '.join(lacks)}")
+    if lacks:
+        log.warning("cage_is_weak", lacks=lacks, causes=causes)
+    return verdict.cage

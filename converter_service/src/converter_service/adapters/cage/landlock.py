@@ -57,7 +57,7 @@ def restrict(readable: list[str], writable: list[str]) -> None:
 
     Skips what does not exist. Raises `OSError` if the kernel cannot.
     """
-    version = _call(CREATE_RULESET, None, 0, VERSION_FLAG)
+    version = kernel_version()
     handled = sum(rights for since, rights in FILE_RIGHTS.items() if since <= version)
     attributes = RulesetAttributes(
         handled,
@@ -70,6 +70,11 @@ def restrict(readable: list[str], writable: list[str]) -> None:
             _allow(ruleset, path, rights & handled)
     _call(RESTRICT_SELF, ruleset, 0)
     os.close(ruleset)
+
+
+def kernel_version() -> int:
+    """Tell which version of Landlock the kernel has. Raises `OSError` if it has none."""
+    return _call(CREATE_RULESET, None, 0, VERSION_FLAG)
 
 
 def _allow(ruleset: int, path: str, rights: int) -> None:
