@@ -6,9 +6,16 @@ import asyncio
 import itertools
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
-from converter_fakes import LEASE_SECONDS, InMemoryAudioStore, InMemoryClaimStore, order
+from converter_fakes import (
+    LEASE_SECONDS,
+    InMemoryAudioStore,
+    InMemoryCheckpointStore,
+    InMemoryClaimStore,
+    order,
+)
 
 from converter_service.domain import (
     AudioId,
@@ -20,6 +27,7 @@ from converter_service.domain import (
     Setback,
     StoredAudio,
     Succeeded,
+    WorkId,
 )
 from converter_service.ports import Standing
 from converter_service.use_cases.call_off import CallOff
@@ -36,6 +44,7 @@ class World:
     clock: FakeClock
     claims: InMemoryClaimStore
     audio: InMemoryAudioStore
+    checkpoints: InMemoryCheckpointStore
     stopped: list[str]
     call_off: CallOff
 
@@ -54,12 +63,15 @@ class World:
 def world() -> World:
     clock = FakeClock()
     claims, audio = InMemoryClaimStore(clock), InMemoryAudioStore(clock)
+    checkpoints = InMemoryCheckpointStore(clock)
     stopped: list[str] = []
 
     async def stop(conversion_id: str) -> None:
         stopped.append(conversion_id)
 
-    return World(clock, claims, audio, stopped, CallOff(claims, audio, stop))
+    return World(
+        clock, claims, audio, checkpoints, stopped, CallOff(claims, audio, checkpoints, stop)
+    )
 
 
 async def test_the_audio_is_gone_before_the_confirmation_is_promised(world: World) -> None:
@@ -200,3 +212,12 @@ async def test_ten_times_each_in_any_order_ends_deleted(
 
     assert await world.claims.claim(order(), "late") is Standing.OVER
     assert world.claims.promised[-1] == ("DeletionConfirmed", 0)
+
+
+async def test_what_was_encoded_of_it_goes_too(world: World, tmp_path: Path) -> None:
+    (chunk := tmp_path / "chunk").write_bytes(b"frames")
+    await world.checkpoints.keep(ID, WorkId("work"), 0, chunk)
+
+    await world.call_off(ID, Ending.CANCELLED)
+
+    assert world.checkpoints.numbers() == set()

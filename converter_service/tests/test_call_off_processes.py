@@ -10,7 +10,13 @@ from pathlib import Path
 
 import psutil
 import pytest
-from converter_fakes import InMemoryGiveUps, InMemoryVideoStore, RecordedProgress, order
+from converter_fakes import (
+    InMemoryCheckpointStore,
+    InMemoryGiveUps,
+    InMemoryVideoStore,
+    RecordedProgress,
+    order,
+)
 from converter_media import MediaMaker
 from pymongo import AsyncMongoClient
 
@@ -57,6 +63,7 @@ class Worker:
                 self.claims,
                 InMemoryVideoStore(video),
                 self.audio,
+                InMemoryCheckpointStore(clock),
                 FfmpegEngine(self._endless_ffmpeg(), Patience()),
                 self.workshop,
                 RecordedProgress(lambda _: self.encoding.set()),
@@ -66,7 +73,9 @@ class Worker:
             )
         )
         self.desk = Desk(self.claims, convert, suspicion, slots=1)
-        self.call_off = CallOff(tombstones, self.audio, self.desk.stop)
+        self.call_off = CallOff(
+            tombstones, self.audio, InMemoryCheckpointStore(clock), self.desk.stop
+        )
 
     def _endless_ffmpeg(self) -> str:
         """Write an ffmpeg whose children would outlive it, and that ignores being asked to end."""

@@ -13,6 +13,7 @@ from converter_fakes import (
     FakeEngine,
     FakeWorkshop,
     InMemoryAudioStore,
+    InMemoryCheckpointStore,
     InMemoryClaimStore,
     InMemoryGiveUps,
     InMemoryVideoStore,
@@ -37,6 +38,7 @@ from converter_service.domain import (
     StoredAudio,
     Succeeded,
     Waveform,
+    work_of,
 )
 from converter_service.ports import Standing
 from converter_service.use_cases.convert_video import ConvertVideo, Equipment
@@ -53,6 +55,7 @@ class World:
     claims: InMemoryClaimStore
     videos: InMemoryVideoStore
     audio: InMemoryAudioStore
+    checkpoints: InMemoryCheckpointStore
     engine: FakeEngine
     workshop: FakeWorkshop
     progress: RecordedProgress
@@ -71,6 +74,7 @@ class World:
             self.claims,
             self.videos,
             self.audio,
+            self.checkpoints,
             self.engine,
             self.workshop,
             self.progress,
@@ -78,6 +82,16 @@ class World:
             self.give_ups,
             LEASE_SECONDS,
         )
+
+    async def kept(self, number: int) -> None:
+        """Wait until a chunk is kept."""
+        while number not in self.checkpoints.numbers():  # noqa: ASYNC110 - another task's doing
+            await asyncio.sleep(0)
+
+    async def fetched(self, directory: Path) -> int:
+        """Count the chunks that are kept."""
+        work = work_of(order(), self.engine.name)
+        return await self.checkpoints.fetch(order().conversion_id, work, directory)
 
     def outcome(self) -> object:
         return self.claims.outcome(order().conversion_id)
@@ -97,7 +111,8 @@ def world(tmp_path: Path) -> World:
     claims, videos, audio = InMemoryClaimStore(clock), InMemoryVideoStore(), InMemoryAudioStore()
     engine, workshop, progress = FakeEngine(), FakeWorkshop(tmp_path), RecordedProgress()
     suspicion, give_ups = Suspicion(clock), InMemoryGiveUps(clock, per_hour=1)
-    tools = (clock, claims, videos, audio, engine, workshop, progress, suspicion, give_ups)
+    stores = (claims, videos, audio, InMemoryCheckpointStore(clock))
+    tools = (clock, *stores, engine, workshop, progress, suspicion, give_ups)
     convert = ConvertVideo(Equipment(*tools, LEASE_SECONDS))
     return World(*tools, convert)
 
@@ -523,3 +538,41 @@ async def test_one_bad_video_is_no_reason_to_suspect_the_engine(world: World) ->
         world.clock.advance(10)
 
     assert not world.suspicion.is_raised
+
+
+async def test_whoever_goes_on_encodes_only_the_chunks_that_are_missing(world: World) -> None:
+    world.engine.chunks = 3
+
+    async def lose_the_last() -> None:
+        await world.kept(2)
+        raise EngineFailure("the engine crashed")
+
+    world.engine.while_encoding = lose_the_last
+    await world.convert(await world.claim())
+    world.clock.advance(LEASE_SECONDS)
+    first, world.engine.encoded_chunks = world.engine.encoded_chunks, []
+    world.engine.while_encoding = FakeEngine().while_encoding
+
+    await world.convert(await world.claim("other"))
+
+    assert first == [0, 1, 2]
+    assert world.engine.encoded_chunks == []
+    assert isinstance(world.outcome(), Succeeded)
+
+
+async def test_no_chunk_outlasts_the_outcome(world: World, tmp_path: Path) -> None:
+    world.engine.chunks = 2
+    world.engine.while_encoding = lambda: world.kept(1)
+
+    await world.convert(await world.claim())
+
+    assert await world.fetched(tmp_path) == 0
+
+
+async def test_a_store_that_keeps_no_chunks_keeps_no_conversion_from_its_end(world: World) -> None:
+    world.engine.chunks = 2
+    world.checkpoints.fails = Outage("checkpoints: away")
+
+    await world.convert(await world.claim())
+
+    assert isinstance(world.outcome(), Succeeded)

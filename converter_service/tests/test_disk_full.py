@@ -14,6 +14,7 @@ import pytest
 from converter_fakes import (
     LEASE_SECONDS,
     InMemoryAudioStore,
+    InMemoryCheckpointStore,
     InMemoryClaimStore,
     InMemoryGiveUps,
     InMemoryVideoStore,
@@ -120,6 +121,7 @@ class World:
                 self.claims,
                 self.videos,
                 self.audio,
+                InMemoryCheckpointStore(self.clock),
                 engine,
                 self.workshop,
                 RecordedProgress(),

@@ -6,11 +6,26 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import pytest
-from converter_fakes import LEASE_SECONDS, InMemoryAudioStore, InMemoryClaimStore, order
+from converter_fakes import (
+    LEASE_SECONDS,
+    InMemoryAudioStore,
+    InMemoryCheckpointStore,
+    InMemoryClaimStore,
+    order,
+)
 
-from converter_service.domain import AudioFile, AudioId, Claim, Ending, StoredAudio, Succeeded
+from converter_service.domain import (
+    AudioFile,
+    AudioId,
+    Claim,
+    Ending,
+    StoredAudio,
+    Succeeded,
+    WorkId,
+)
 from converter_service.ports import Standing
 from converter_service.use_cases.housekeeping import Housekeeping, Retention
 from tonearm_chassis.errors import Outage
@@ -27,6 +42,7 @@ class World:
     clock: FakeClock
     claims: InMemoryClaimStore
     audio: InMemoryAudioStore
+    checkpoints: InMemoryCheckpointStore
     housekeeping: Housekeeping
 
     async def stored(self, owner: str = "me") -> tuple[Claim, AudioId]:
@@ -47,7 +63,9 @@ class World:
 def world() -> World:
     clock = FakeClock()
     claims, audio = InMemoryClaimStore(clock), InMemoryAudioStore(clock)
-    return World(clock, claims, audio, Housekeeping(clock, claims, audio, Retention()))
+    checkpoints = InMemoryCheckpointStore(clock)
+    housekeeping = Housekeeping(clock, claims, audio, checkpoints, Retention())
+    return World(clock, claims, audio, checkpoints, housekeeping)
 
 
 async def test_audio_that_no_outcome_names_is_swept_when_it_is_old(world: World) -> None:
@@ -112,7 +130,8 @@ async def test_later_sweeps_look_at_a_day_and_the_first_one_at_all(world: World)
             async for files in super().list_files(since, until):
                 yield files
 
-    housekeeping = Housekeeping(world.clock, world.claims, Watched(world.clock), Retention())
+    audio = Watched(world.clock)
+    housekeeping = Housekeeping(world.clock, world.claims, audio, world.checkpoints, Retention())
     for _ in range(2):
         await housekeeping.sweep()
         world.clock.advance(60)
@@ -152,3 +171,14 @@ async def test_an_outage_only_delays_a_sweep(world: World) -> None:
     await running
 
     assert set(world.audio.files) == {name}
+
+
+async def test_chunks_go_when_they_are_old(world: World, tmp_path: Path) -> None:
+    (chunk := tmp_path / "chunk").write_bytes(b"frames")
+    await world.checkpoints.keep(order().conversion_id, WorkId("work"), 0, chunk)
+    world.clock.advance(HOUR + 1)
+    await world.checkpoints.keep(order().conversion_id, WorkId("work"), 1, chunk)
+
+    await world.housekeeping.sweep()
+
+    assert world.checkpoints.numbers() == {1}

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
-from converter_fakes import InMemoryAudioStore, InMemoryClaimStore, order
+from converter_fakes import InMemoryAudioStore, InMemoryCheckpointStore, InMemoryClaimStore, order
 from google.protobuf.message import Message
 
 from converter_service import wire
@@ -53,7 +53,8 @@ def requests(claims: InMemoryClaimStore) -> ConversionRequests:
         raise AssertionError(claim)
 
     desk = Desk(claims, convert, Suspicion(FakeClock()), slots=0)
-    return ConversionRequests(desk, CallOff(claims, InMemoryAudioStore(), desk.stop))
+    checkpoints = InMemoryCheckpointStore(FakeClock())
+    return ConversionRequests(desk, CallOff(claims, InMemoryAudioStore(), checkpoints, desk.stop))
 
 
 async def test_a_request_is_durable_when_its_handler_returns(

@@ -24,7 +24,7 @@ from gateway_service.domain import (
 )
 from tonearm_chassis.testing.clock import START
 
-REQUEST_ID = str(uuid.uuid4())
+REQUEST_ID = "3f0f1f6e-5f0a-4c5e-9d5c-1b2f6a7c8d9e"
 STARTED = Started(1, START)
 SUCCEEDED = Succeeded(1, AUDIO, START)
 FAILED = Failed(1, Failure("NO_AUDIO", "The video has no sound."), START)

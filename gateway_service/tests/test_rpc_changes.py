@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import AsyncIterator, Awaitable
 from dataclasses import replace
 
@@ -22,7 +21,7 @@ from tonearm_chassis.testing.clock import START
 from tonearm_chassis.testing.rpc import serving
 from tonearm_chassis.testing.tokens import TokenIssuer
 
-REQUEST_ID = str(uuid.uuid4())
+REQUEST_ID = "3f0f1f6e-5f0a-4c5e-9d5c-1b2f6a7c8d9e"
 FAILED = Failed(1, Failure("NO_AUDIO", "The video has no sound."), START)
 PRECONDITION = grpc.StatusCode.FAILED_PRECONDITION
 

@@ -7,7 +7,6 @@ comes. The next one that sweeps has to find it.
 from __future__ import annotations
 
 import asyncio
-import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from typing import Any
@@ -32,7 +31,7 @@ from gateway_service.domain import (
 from tonearm_chassis.errors import Outage, StorageFull
 from tonearm_chassis.testing.clock import START
 
-REQUEST_ID = str(uuid.uuid4())
+REQUEST_ID = "3f0f1f6e-5f0a-4c5e-9d5c-1b2f6a7c8d9e"
 SUCCEEDED = Succeeded(1, AUDIO, START)
 FAILED = Failed(1, Failure("NO_AUDIO", "The video has no sound."), START)
 FORGOTTEN = (DeletionConfirmed(Party.CONVERTER), DeletionConfirmed(Party.NOTIFIER))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import uuid
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -16,7 +15,7 @@ from gateway_service.domain import Awaited, Options, Refusal, State
 from gateway_service.use_cases.upload import Declaration
 from tonearm_chassis.errors import Outage
 
-REQUEST_ID = str(uuid.uuid4())
+REQUEST_ID = "3f0f1f6e-5f0a-4c5e-9d5c-1b2f6a7c8d9e"
 
 
 @pytest.fixture

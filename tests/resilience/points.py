@@ -28,7 +28,9 @@ STEPS = {
         "claims.announce_start",
         "videos.copy",
         "engine.inspect",
+        "checkpoints.fetch",
         "engine.encode",
+        "checkpoints.keep",
         "claims.renew",
         "engine.decode",
         "claims.name_audio",
@@ -39,6 +41,7 @@ STEPS = {
         "outbox.mark_published",
         "claims.call_off",
         "audio.remove_all",
+        "checkpoints.remove",
         "claims.settle",
     ),
     "notifier": (

@@ -27,6 +27,7 @@ from converter_service.adapters.event_progress import EventProgressChannel
 from converter_service.adapters.ffmpeg import FfmpegEngine, find_ffmpeg
 from converter_service.adapters.gridfs_audio import GridFSAudioStore
 from converter_service.adapters.gridfs_videos import GridFSVideoStore
+from converter_service.adapters.mongo_checkpoints import MongoCheckpointStore
 from converter_service.adapters.mongo_claims import MongoClaimStore
 from converter_service.adapters.mongo_give_ups import MongoGiveUps
 from converter_service.adapters.mongo_tombstones import MongoTombstoneStore
@@ -216,6 +217,7 @@ def _put_together(around: Surroundings) -> Parts:
     )
     audio = fail(GridFSAudioStore(mongo.database(around.client, "audio")), "converter.audio")
     videos = fail(GridFSVideoStore(mongo.database(around.client, "videos")), "converter.videos")
+    checkpoints = fail(MongoCheckpointStore(database["checkpoints"]), "converter.checkpoints")
     suspicion = Suspicion(clock)
     convert = ConvertVideo(
         Equipment(
@@ -223,6 +225,7 @@ def _put_together(around: Surroundings) -> Parts:
             claims=claims,
             videos=videos,
             audio=audio,
+            checkpoints=checkpoints,
             engine=fail(around.engine, "converter.engine"),
             workshop=around.workshop,
             progress=EventProgressChannel(around.producer, clock),
@@ -241,13 +244,18 @@ def _put_together(around: Surroundings) -> Parts:
     return Parts(
         desk=desk,
         inspect=InspectVideo(videos, around.engine, around.workshop),
-        call_off=CallOff(tombstones, audio, desk.stop),
+        call_off=CallOff(tombstones, audio, checkpoints, desk.stop),
         preparation=Preparation(
-            clock.measure, claims.prepare, tombstones.prepare, audio.prepare, outbox.prepare
+            clock.measure,
+            claims.prepare,
+            tombstones.prepare,
+            audio.prepare,
+            checkpoints.prepare,
+            outbox.prepare,
         ),
         clock=clock,
         conversions=Conversions(desk, relay),
-        housekeeping=Housekeeping(clock, tombstones, audio, _retention(settings)),
+        housekeeping=Housekeeping(clock, tombstones, audio, checkpoints, _retention(settings)),
     )
 
 

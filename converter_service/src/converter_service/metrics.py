@@ -33,6 +33,11 @@ ENGINE_SUSPECTED = Gauge(
     "tonearm_converter_engine_suspected",
     "1 while the engine failed with several conversions in a row and is probed, else 0.",
 )
+CHECKPOINTS = Counter(
+    "tonearm_converter_checkpoints_total",
+    "Encoded chunks, by what became of them (kept; used: somebody went on from them).",
+    ["result"],
+)
 CALLED_OFF = Counter(
     "tonearm_converter_called_off_total",
     "Conversions that were called off and cleaned up here, by ending (CANCELLED, DELETED).",

@@ -43,7 +43,7 @@ from converter_service.domain import (
     WorkId,
 )
 from converter_service.engine.checkpoints import path_of
-from converter_service.ports import Progress, Standing, Workplace
+from converter_service.ports import Checkpoints, Progress, Standing, Workplace
 from tonearm_chassis.clock import Clock
 from tonearm_chassis.errors import Outage, StorageFull
 from tonearm_chassis.testing.clock import FakeClock
@@ -461,6 +461,10 @@ class InMemoryCheckpointStore:
             path_of(directory, number).write_bytes(frames)
         return len(found)
 
+    def numbers(self) -> set[int]:
+        """Tell which chunks are kept, whosever they are."""
+        return {number for _, _, number in self._kept}
+
     async def remove(self, conversion_id: ConversionId) -> None:
         self._fail()
         self._kept = {key: kept for key, kept in self._kept.items() if key[0] != conversion_id}
@@ -506,6 +510,9 @@ class FakeEngine:
     failures: list[Exception] = field(default_factory=list)
     while_encoding: Callable[[], object] = _nothing
     encoded: int = 0
+    chunks: int = 0
+    """So many there are in the audio."""
+    encoded_chunks: list[int] = field(default_factory=list)
 
     async def inspect(self, source: Path) -> Source:  # noqa: ARG002 - the port has it
         if self.unreadable is not None:
@@ -521,8 +528,11 @@ class FakeEngine:
         target: Path,
         recipe: Recipe,
         progress: Progress,
+        checkpoints: Checkpoints | None = None,
     ) -> EncodeReport:
         progress(recipe.seconds / 2)
+        if checkpoints is not None:
+            await asyncio.to_thread(self._encode_chunks, checkpoints)
         waiting = self.while_encoding()
         if asyncio.iscoroutine(waiting):
             await waiting
@@ -532,6 +542,14 @@ class FakeEngine:
         await asyncio.to_thread(target.write_bytes, b"an MP3")
         progress(recipe.seconds)
         return EncodeReport(441_000, 44_100, 441_000)
+
+    def _encode_chunks(self, checkpoints: Checkpoints) -> None:
+        for number in range(self.chunks):
+            path = path_of(checkpoints.directory, number)
+            if not path.exists():
+                path.write_bytes(b"chunk %d" % number)
+                self.encoded_chunks.append(number)
+                checkpoints.kept(number, path)
 
     async def decode(self, audio: Path, recipe: Recipe) -> DecodedAudio:  # noqa: ARG002 - the port has it
         return DecodedAudio(441_000, 441_000, 44_100, 2, -3.0)
@@ -550,7 +568,10 @@ class FakeWorkshop:
     @asynccontextmanager
     async def open(self) -> AsyncIterator[Workplace]:
         self.opened += 1
-        yield Workplace(self._root / f"video-{self.opened}", self._root / f"audio-{self.opened}")
+        names = (f"{name}-{self.opened}" for name in ("video", "audio", "chunks"))
+        place = Workplace(*(self._root / name for name in names))
+        await asyncio.to_thread(place.chunks.mkdir)
+        yield place
 
     def require_space(self, wanted_bytes: int = 0) -> None:
         self.wanted_bytes.append(wanted_bytes)

@@ -10,6 +10,7 @@ from pathlib import Path
 from converter_fakes import (
     LEASE_SECONDS,
     InMemoryAudioStore,
+    InMemoryCheckpointStore,
     InMemoryClaimStore,
     InMemoryGiveUps,
     InMemoryVideoStore,
@@ -30,7 +31,7 @@ from converter_service.domain import (
     Source,
     SourceLimits,
 )
-from converter_service.ports import Progress
+from converter_service.ports import Checkpoints, Progress
 from converter_service.use_cases.convert_video import ConvertVideo, Equipment
 from converter_service.use_cases.suspicion import Suspicion
 from tonearm_chassis.clock import SystemClock
@@ -56,10 +57,15 @@ class WatchedEngine:
         return await self.engine.measure(source, recipe)
 
     async def encode(
-        self, source: Path, target: Path, recipe: Recipe, progress: Progress
+        self,
+        source: Path,
+        target: Path,
+        recipe: Recipe,
+        progress: Progress,
+        checkpoints: Checkpoints | None = None,
     ) -> EncodeReport:
         self.encoded += 1
-        return await self.engine.encode(source, target, recipe, progress)
+        return await self.engine.encode(source, target, recipe, progress, checkpoints)
 
     async def decode(self, audio: Path, recipe: Recipe) -> DecodedAudio:
         return await self.engine.decode(audio, recipe)
@@ -88,6 +94,7 @@ class Pipeline:
             claims,
             InMemoryVideoStore(video),
             self.audio,
+            InMemoryCheckpointStore(clock),
             self.engine,
             workshop,
             RecordedProgress(),

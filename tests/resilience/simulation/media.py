@@ -33,7 +33,7 @@ from converter_service.domain import (
     VideoLost,
     Waveform,
 )
-from converter_service.ports import Progress, Workplace
+from converter_service.ports import Checkpoints, Progress, Workplace
 from gateway_service.domain import VideoId
 from gateway_service.ports import Known, MissingAudio
 from tonearm_chassis.clock import Clock
@@ -221,7 +221,7 @@ class Disk:
         """Make a workplace."""
         number = next(self.count)
         scratch = Path(f"/scratch/{number}")
-        place = Workplace(scratch / "video", scratch / "audio")
+        place = Workplace(scratch / "video", scratch / "audio", scratch / "chunks")
         try:
             yield place
         finally:
@@ -383,6 +383,7 @@ class SimulatedEngine:
         target: Path,
         recipe: Recipe,
         progress: Progress,
+        checkpoints: Checkpoints | None = None,  # noqa: ARG002 - the port has it
     ) -> EncodeReport:
         """Encode for as long as the video's kind says."""
         video = self._disk.files[source]

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, cast
 
+from converter_fakes import InMemoryCheckpointStore
+
 import converter_service.wire
 import converter_service.worker
 import gateway_service.wire
@@ -232,12 +234,14 @@ class Converter:
         videos = ConverterVideos(world.videos, world.network, VIDEOS)
         audio = ConverterAudio(world.audio, world.network, AUDIO)
         videos.disk = audio.disk = self.disk
+        checkpoints = InMemoryCheckpointStore(clock)  # the engine here makes no chunks
         suspicion = Suspicion(clock)
         equipment = Equipment(
             clock=clock,
             claims=claims,
             videos=videos,
             audio=audio,
+            checkpoints=checkpoints,
             engine=SimulatedEngine(self.disk, clock, world.trouble),
             workshop=self.disk,
             progress=EventProgressChannel(site.producer, clock),
@@ -247,8 +251,8 @@ class Converter:
         )
         desk = Desk(claims, ConvertVideo(equipment), suspicion, slots=SLOTS)
         tombstones = MongoTombstoneStore(clock, collection, promised=relay.wake)
-        call_off = CallOff(tombstones, audio, desk.stop)
-        sweeper = housekeeping.Housekeeping(clock, tombstones, audio, HOUSEKEEPING)
+        call_off = CallOff(tombstones, audio, checkpoints, desk.stop)
+        sweeper = housekeeping.Housekeeping(clock, tombstones, audio, checkpoints, HOUSEKEEPING)
         self._requests = converter_service.worker.ConversionRequests(desk, call_off)
         for background in (preparation, clock):
             site.spawn(background.run(stopping))

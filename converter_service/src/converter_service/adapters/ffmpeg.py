@@ -45,10 +45,11 @@ from converter_service.domain import (
     UnreadableVideo,
 )
 from converter_service.engine import commands
+from converter_service.engine.checkpoints import path_of
 from converter_service.engine.copy import NOTHING_TO_COPY
 from converter_service.engine.encode import INPUT_OUTPUT, SOFTWARE, options
 from converter_service.engine.encodings import Encoding
-from converter_service.ports import Progress
+from converter_service.ports import Checkpoints, Progress
 from tonearm_chassis.errors import StorageFull
 from tonearm_chassis.logs import get_log
 
@@ -93,6 +94,12 @@ class _Job:
     target: Path
     recipe: Recipe
     notes: Path | None = None
+    checkpoints: Checkpoints | None = None
+
+    def kept(self, number: int) -> None:
+        """Tell that a chunk is there."""
+        if self.checkpoints is not None:
+            self.checkpoints.kept(number, path_of(self.checkpoints.directory, number))
 
 
 class FfmpegEngine:
@@ -164,14 +171,19 @@ class FfmpegEngine:
         return measured
 
     async def encode(
-        self, source: Path, target: Path, recipe: Recipe, progress: Progress
+        self,
+        source: Path,
+        target: Path,
+        recipe: Recipe,
+        progress: Progress,
+        checkpoints: Checkpoints | None = None,
     ) -> EncodeReport:
         """Encode into a new file."""
         cover, notes = _cover_of(source), None
         if recipe.options.format is not Format.MP3:
             notes = target.with_name("notes")
             await asyncio.to_thread(write_notes, recipe, cover, notes)
-        job = _Job(source, target, recipe, notes)
+        job = _Job(source, target, recipe, notes, checkpoints)
         status, report = await self._copy(job, progress) if recipe.may_be_copied else (1, None)
         if status != 0:
             status, report = await self._encode(job, progress)
@@ -225,6 +237,7 @@ class FfmpegEngine:
             *(self._program, str(job.source), str(job.target)),
             *("--quality", str(making.vbr), "--effort", str(making.effort), *options(reading)),
             *("--workers", str(self._encoders), "--expected-seconds", str(job.recipe.seconds)),
+            *(("--checkpoints", str(job.checkpoints.directory)) if job.checkpoints else ()),
         ]
 
     def _limits(self, recipe: Recipe) -> Limits:
@@ -244,7 +257,7 @@ class FfmpegEngine:
             cwd=job.target.parent,
             cage=self._cage.reading(job.source),
         ) as child:
-            await follow(child, progress)
+            await follow(child, progress, job.kept)
             status = await child.exit_status()
         if found_disk_full(child.errors):
             raise StorageFull("scratch: ffmpeg found the disk full")

@@ -49,8 +49,9 @@ class ScratchWorkshop:
         directory = self._home / uuid.uuid4().hex
         with disk_errors():
             directory.mkdir(mode=PRIVATE)
+            (directory / "chunks").mkdir(mode=PRIVATE)
         try:
-            yield Workplace(video=directory / "video", audio=directory / "audio")
+            yield Workplace(directory / "video", directory / "audio", directory / "chunks")
         finally:
             await asyncio.shield(asyncio.to_thread(shutil.rmtree, directory, ignore_errors=True))
 

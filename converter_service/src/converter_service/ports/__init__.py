@@ -2,11 +2,19 @@
 
 from converter_service.ports.files import AudioStore, CheckpointStore, VideoStore
 from converter_service.ports.records import ClaimStore, GiveUps, Standing, TombstoneStore
-from converter_service.ports.work import Engine, Progress, ProgressChannel, Workplace, Workshop
+from converter_service.ports.work import (
+    Checkpoints,
+    Engine,
+    Progress,
+    ProgressChannel,
+    Workplace,
+    Workshop,
+)
 
 __all__ = [
     "AudioStore",
     "CheckpointStore",
+    "Checkpoints",
     "ClaimStore",
     "Engine",
     "GiveUps",

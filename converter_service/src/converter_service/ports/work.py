@@ -14,6 +14,17 @@ Progress = Callable[[float], None]
 """Takes the seconds of audio that are done; must not block."""
 
 
+@dataclass(frozen=True, slots=True)
+class Checkpoints:
+    """Where an engine finds encoded chunks, and puts new ones.
+
+    `kept` takes a chunk's number and file once it is whole; it must not block.
+    """
+
+    directory: Path
+    kept: Callable[[int, Path], None]
+
+
 class Engine(Protocol):
     """What reads media and makes audio files. Needs memory in proportion to nothing.
 
@@ -42,9 +53,17 @@ class Engine(Protocol):
         ...
 
     async def encode(
-        self, source: Path, target: Path, recipe: Recipe, progress: Progress
+        self,
+        source: Path,
+        target: Path,
+        recipe: Recipe,
+        progress: Progress,
+        checkpoints: Checkpoints | None = None,
     ) -> EncodeReport:
         """Encode the track that the recipe chose into a new file, with tags and chapters.
+
+        What is encoded in chunks goes on from those that the same work left in `checkpoints`; the
+        file is the same.
 
         The picture that `inspect` found is taken from where it put it.
 
@@ -63,6 +82,7 @@ class Workplace:
 
     video: Path
     audio: Path
+    chunks: Path
 
 
 class Workshop(Protocol):

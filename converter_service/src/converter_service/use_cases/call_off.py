@@ -8,7 +8,7 @@ from typing import Protocol
 
 from converter_service import metrics
 from converter_service.domain import CalledOff, ConversionId, Ending
-from converter_service.ports import AudioStore, TombstoneStore
+from converter_service.ports import AudioStore, CheckpointStore, TombstoneStore
 from tonearm_chassis.errors import Outage
 from tonearm_chassis.logs import get_log
 
@@ -34,10 +34,17 @@ class CallOff:
     then whoever sweeps next cleans up.
     """
 
-    def __init__(self, tombstones: TombstoneStore, audio: AudioStore, stop: Stop) -> None:
+    def __init__(
+        self,
+        tombstones: TombstoneStore,
+        audio: AudioStore,
+        checkpoints: CheckpointStore,
+        stop: Stop,
+    ) -> None:
         """Write to `tombstones`; `stop` ends what runs in this process."""
         self._tombstones = tombstones
         self._audio = audio
+        self._checkpoints = checkpoints
         self._stop = stop
 
     async def __call__(self, conversion_id: ConversionId, ending: Ending) -> None:
@@ -67,6 +74,7 @@ class CallOff:
     async def _settle(self, called_off: CalledOff) -> None:
         await self._audio.remove(called_off.audio_ids)
         await self._audio.remove_all(called_off.conversion_id)
+        await self._checkpoints.remove(called_off.conversion_id)
         await self._tombstones.settle(called_off)
         metrics.CALLED_OFF.labels(called_off.ending).inc()
         log.info(

@@ -32,6 +32,7 @@ from converter_service.domain import (
 )
 from converter_service.ports import (
     AudioStore,
+    CheckpointStore,
     ClaimStore,
     Engine,
     GiveUps,
@@ -40,6 +41,7 @@ from converter_service.ports import (
     Workplace,
     Workshop,
 )
+from converter_service.use_cases.checkpoints import KeepChunks
 from converter_service.use_cases.holding import Holding
 from converter_service.use_cases.patience import patiently
 from converter_service.use_cases.suspicion import Suspicion
@@ -58,6 +60,7 @@ class Equipment:
     claims: ClaimStore
     videos: VideoStore
     audio: AudioStore
+    checkpoints: CheckpointStore
     engine: Engine
     workshop: Workshop
     progress: ProgressChannel
@@ -86,6 +89,7 @@ class ConvertVideo:
         self._holding = Holding(
             equipment.clock, equipment.claims, lease_seconds=equipment.lease_seconds
         )
+        self._chunks = KeepChunks(equipment.checkpoints)
 
     async def __call__(self, claim: Claim) -> None:
         """Convert; returns when the claim is finished, lost or given back.
@@ -126,6 +130,7 @@ class ConvertVideo:
             letter_reason = ""
             outcome = await self._convert(claim, names)
         await patiently(clock, lambda: claims.finish(claim, outcome, letter_reason=letter_reason))
+        await self._chunks.forget(claim.order.conversion_id)
         return "SUCCEEDED" if isinstance(outcome, Succeeded) else outcome.reason
 
     async def _may_give_up(self, claim: Claim, exhaustion: Exhaustion) -> bool:
@@ -189,7 +194,10 @@ class ConvertVideo:
                 with _step("measure"):
                     recipe = await self._measured(workplace, recipe, recipe.options.loudness)
             with _step("encode"):
-                encoded = await engine.encode(workplace.video, workplace.audio, recipe, report)
+                async with self._chunks.of(claim, engine.name, workplace.chunks) as checkpoints:
+                    encoded = await engine.encode(
+                        workplace.video, workplace.audio, recipe, report, checkpoints
+                    )
             with _step("decode"):
                 audio = await engine.decode(workplace.audio, recipe)
             recipe.require_all_heard(encoded, audio)

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from converter_service import metrics
 from converter_service.domain import AudioId
-from converter_service.ports import AudioStore, TombstoneStore
+from converter_service.ports import AudioStore, CheckpointStore, TombstoneStore
 from tonearm_chassis.clock import Clock
 from tonearm_chassis.errors import Outage
 from tonearm_chassis.logs import get_log
@@ -34,12 +34,18 @@ class Housekeeping:
     """Sweeps; several workers may do so at once."""
 
     def __init__(
-        self, clock: Clock, tombstones: TombstoneStore, audio: AudioStore, retention: Retention
+        self,
+        clock: Clock,
+        tombstones: TombstoneStore,
+        audio: AudioStore,
+        checkpoints: CheckpointStore,
+        retention: Retention,
     ) -> None:
-        """Compare `audio` with `tombstones`."""
+        """Compare `audio` with `tombstones`; what is old in `checkpoints` is of no use."""
         self._clock = clock
         self._tombstones = tombstones
         self._audio = audio
+        self._checkpoints = checkpoints
         self._retention = retention
         self._looked_until: datetime | None = None
 
@@ -59,6 +65,7 @@ class Housekeeping:
         since = self._looked_until and self._looked_until - LOOK_BACK
         await self._remove_files(since, until)
         await self._remove_fragments()
+        await self._remove_checkpoints()
         self._looked_until = until
         kept = timedelta(days=self._retention.tombstone_days)
         if count := await self._tombstones.forget(self._clock.now() - kept):
@@ -74,6 +81,11 @@ class Housekeeping:
         fragments = await self._audio.fragments(self._retention.orphan_age_seconds)
         held = await self._tombstones.held(fragments) if fragments else set()
         await self._remove([each for each in fragments if each not in held], "fragment")
+
+    async def _remove_checkpoints(self) -> None:
+        # Also of what still runs: it goes on without them, and only who comes after misses them.
+        if count := await self._checkpoints.sweep(self._retention.orphan_age_seconds):
+            log.info("checkpoints_removed", count=count)
 
     async def _remove(self, audio_ids: list[AudioId], kind: str) -> None:
         if audio_ids:
