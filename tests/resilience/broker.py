@@ -5,13 +5,14 @@ from __future__ import annotations
 import random
 import uuid
 from collections.abc import Iterable
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from google.protobuf.message import Message
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from kafka.errors import KafkaTimeoutError
 
 from tonearm.events.v1 import events_pb2
 from tonearm_chassis.envelope import Envelope
@@ -79,13 +80,17 @@ def publish(bootstrap_servers: str, messages: Iterable[Sent]) -> int:
         delivery_timeout_ms=2 * MS,
         max_block_ms=MS,
     )
-    with closing(producer):
+    try:
         sent = [
             producer.send(each.topic, key=each.key, value=each.value, headers=each.headers)
             for each in messages
         ]
         for each in sent:
             each.get(timeout=2 * MS / 1000)
+    finally:
+        # What a broker lost in between is otherwise waited for without end.
+        with suppress(KafkaTimeoutError):
+            producer.close(timeout=MS / 1000)
     return len(sent)
 
 
