@@ -221,6 +221,14 @@ PLANTS: list[tuple[Plant, Kind, str, str]] = [
         Kind.CLAIM_UNSETTLED, CLAIMS, name_of("cancelled"),
     ),
     (
+        lambda w: w.chunk("succeeded"),
+        Kind.CHECKPOINT_LEFT, "converter.checkpoints", name_of("succeeded chunk"),
+    ),
+    (
+        lambda w: w.chunk("nothing"),
+        Kind.CHECKPOINT_LEFT, "converter.checkpoints", name_of("nothing chunk"),
+    ),
+    (
         lambda w: w.stores.claims.delete_one({"_id": name_of("succeeded")}),
         Kind.CLAIM_MISSING, CONVERSIONS, name_of("succeeded"),
     ),
@@ -413,7 +421,7 @@ YOUNG = [
     Kind.VIDEO_UNDISCARDED, Kind.VIDEO_USER_WRONG, Kind.CONVERSION_STUCK,
     Kind.AUDIO_UNREFERENCED, Kind.CLAIM_MISSING,
     Kind.CLAIM_WITHOUT_CONVERSION, Kind.CLAIM_STILL_RUNNING, Kind.CLAIM_UNSETTLED,
-    Kind.VIDEO_UNSETTLED, Kind.NOTICE_MISSING,
+    Kind.VIDEO_UNSETTLED, Kind.NOTICE_MISSING, Kind.CHECKPOINT_LEFT,
     Kind.DELIVERY_WITHOUT_CONVERSION, Kind.DELIVERY_STUCK, Kind.WEBHOOK_UNRECORDED,
     Kind.CANCELLATION_UNCONFIRMED,
     Kind.DELETION_UNCONFIRMED, Kind.OUTBOX_UNSENT,

@@ -7,6 +7,7 @@ from datetime import timedelta
 from functools import partial
 
 from tonearm_operations.checks.audio import audio_findings, audio_written
+from tonearm_operations.checks.checkpoints import checkpoint_findings
 from tonearm_operations.checks.claims import claim_findings
 from tonearm_operations.checks.conversions import conversion_findings
 from tonearm_operations.checks.deliveries import delivery_findings
@@ -73,6 +74,7 @@ class Audit:
             audio_findings(scene),
             conversion_findings(scene),
             claim_findings(scene),
+            checkpoint_findings(scene),
             delivery_findings(scene),
             outbox_findings(scene),
         ):

@@ -31,6 +31,7 @@ class Kind(StrEnum):
     CLAIM_UNSETTLED = "claim_unsettled"
     CLAIM_STILL_RUNNING = "claim_still_running"
     CLAIM_WITHOUT_CONVERSION = "claim_without_conversion"
+    CHECKPOINT_LEFT = "checkpoint_left"
     OUTCOME_MISMATCH = "outcome_mismatch"
     NOTICE_MISSING = "notice_missing"
     NOTICE_MISMATCH = "notice_mismatch"

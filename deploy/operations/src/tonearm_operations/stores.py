@@ -59,6 +59,11 @@ class Stores:
         return self.converter["claims"]
 
     @property
+    def checkpoints(self) -> Collection:
+        """The converter's encoded chunks."""
+        return self.converter["checkpoints"]
+
+    @property
     def deliveries(self) -> Collection:
         """The notifier's deliveries by mail, with its outbox."""
         return self.notifier["deliveries"]

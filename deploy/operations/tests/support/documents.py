@@ -96,6 +96,14 @@ class World:
         lease = self.now + timedelta(seconds=15)
         await self.claim(what, state="RUNNING", owner=owner, lease_until=lease)
         await self.file(self.stores.audio, f"{what} audio")
+        await self.chunk(what)
+
+    async def chunk(self, what: str) -> None:
+        """Store an encoded chunk of a conversion."""
+        names = {"_id": name_of(f"{what} chunk"), "conversion_id": name_of(what)}
+        await self.stores.checkpoints.insert_one(
+            {**names, "work": "w", "number": 0, "frames": Binary(CONTENT), "kept_at": self.past}
+        )
 
     async def waiting(self, what: str) -> None:
         """Store a conversion that waits for a free worker for an hour."""
