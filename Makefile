@@ -24,6 +24,8 @@ SCHEDULES ?= 2000
 PROCESSES ?= 1
 # make guards ONLY=lease; make bench ONLY=speed
 ONLY ?=
+# make bench QUICK=1: toy sizes, to try the benchmarks themselves
+QUICK ?=
 # What `make breaking` compares with; empty: the state that landed last.
 AGAINST ?=
 
@@ -43,6 +45,7 @@ CONTRACTS := $(shell find protos/tonearm -name '*.proto') protos/hatch_build.py
 BIN := .venv/bin
 RUN := .venv/.run-installed
 DEV := .venv/.dev-installed
+BENCH := .venv/.bench-installed
 # Stands while pip works; if it is found at the start, an installation was cut off.
 UNFINISHED := .venv/.unfinished
 # The locks hold every dependency and its hashes. Which index they come from is for the user's own
@@ -53,7 +56,7 @@ OPERATIONS = $(BIN)/python -m tonearm_local with $(BIN)/python -m tonearm_operat
 
 # A half-made environment, one whose Python is gone, and one that was moved are made anew.
 ifneq ($(shell { test ! -e $(UNFINISHED) && $(BIN)/python -c 'print(open(".venv/.home").read())'; } 2>/dev/null),$(CURDIR))
-.PHONY: $(BIN)/python $(RUN) $(DEV)
+.PHONY: $(BIN)/python $(RUN) $(DEV) $(BENCH)
 endif
 
 help:  ## Say what can be done
@@ -98,8 +101,8 @@ simulate: $(DEV)  ## Let Hypothesis try to break the state machines (SCHEDULES= 
 guards: $(DEV)  ## Switch each guard off in a copy, and see that a suite notices (ONLY=part of a name)
 	@$(BIN)/python -m tests.resilience.simulation.guards --only '$(ONLY)'
 
-bench: $(DEV)  ## Measure, and compare with the goals, on a machine that does nothing else (ONLY=name)
-	@$(BIN)/python -m tests.load.benchmarks --only '$(ONLY)'
+bench: $(BENCH)  ## Measure, compare with the goals, write docs/performance.md; 25 idle minutes (ONLY=name)
+	@$(BIN)/python -m tests.load.benchmarks $(ONLY:%=--only '%') $(if $(QUICK),--quick)
 
 lint: $(DEV)  ## Check style, types, imports and contracts
 	@$(BIN)/python -m pytest --quiet --no-header -p no:randomly tests/architecture/test_lint.py tests/contract/buf
@@ -151,6 +154,13 @@ $(DEV): requirements-dev.lock $(RUN)
 	@$(PIP) --require-hashes -r requirements-dev.lock
 	@rm $(UNFINISHED) && touch $@
 
+$(BENCH): tests/load/requirements.lock $(DEV)
+	@echo 'Installing what Tonearm is compared with ...'
+	@echo $$PPID > $(UNFINISHED)
+	@# Without a compiler it fails before anything is installed: the environment is as good as before.
+	@$(PIP) --no-build-isolation --require-hashes -r $< || { rm $(UNFINISHED); exit 1; }
+	@rm $(UNFINISHED) && touch $@
+
 # The locks. requirements-dev.lock holds everything at once; the others are cut from it, so that a
 # package has one version in the whole repository. UPGRADE=--upgrade takes newer versions.
 
@@ -168,6 +178,7 @@ lock: $(DEV)  ## Pin all dependencies anew where a pyproject.toml changed (UPGRA
 	$(COMPILE) $(UPGRADE) requirements-dev.in requirements-build.in $(PYPROJECTS) --output-file requirements-dev.lock
 	$(CUT) protos/pyproject.toml requirements-build.in --output-file protos/requirements.lock
 	$(CUT) requirements-build.in $(PYPROJECTS) --output-file deploy/local/requirements.lock
+	$(filter-out --all-extras,$(CUT)) tests/load/requirements.in --output-file tests/load/requirements.lock
 	@for directory in $(filter-out protos deploy/local,$(PYPROJECTS:%/pyproject.toml=%)); do \
 	    echo "... $$directory/requirements.lock" && $(CUT) $$directory/pyproject.toml --output-file $$directory/requirements.lock || exit; \
 	done

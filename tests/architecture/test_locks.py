@@ -14,6 +14,8 @@ from .tree import DISTRIBUTIONS, LOCAL, PROTOS, ROOT, Distribution
 
 LOCKS = [f"{distribution.directory}/requirements.lock" for distribution in DISTRIBUTIONS]
 EVERYTHING = "requirements-dev.lock"
+# What `make bench` adds for itself: one of them has to be compiled.
+BENCH = "tests/load/requirements.lock"
 
 every = pytest.mark.parametrize("distribution", DISTRIBUTIONS, ids=lambda it: it.directory)
 
@@ -92,7 +94,7 @@ def test_what_builds_a_distribution_is_pinned(distribution: Distribution) -> Non
         assert not unmet(wanted, versions(lock)), f"{lock}: see requirements-build.in"
 
 
-@pytest.mark.parametrize("lock", [*LOCKS, EVERYTHING])
+@pytest.mark.parametrize("lock", [*LOCKS, EVERYTHING, BENCH])
 def test_a_lock_pins_one_version_of_each_package_by_its_hashes(lock: str) -> None:
     entries = pins((ROOT / lock).read_text("utf-8"))
 
@@ -110,7 +112,16 @@ def test_a_package_has_one_version_in_the_whole_repository(lock: str) -> None:
     assert versions(lock).items() <= everything.items()
 
 
-@pytest.mark.parametrize("lock", [*LOCKS, EVERYTHING])
+def test_what_is_benchmarked_runs_with_the_packages_that_all_tests_have() -> None:
+    everything, bench = versions(EVERYTHING), versions(BENCH)
+
+    shared = everything.keys() & bench.keys()
+
+    assert shared
+    assert {name: bench[name] for name in shared} == {name: everything[name] for name in shared}
+
+
+@pytest.mark.parametrize("lock", [*LOCKS, EVERYTHING, BENCH])
 def test_a_lock_names_no_address_and_no_path(lock: str) -> None:
     text = (ROOT / lock).read_text("utf-8")
 
