@@ -9,36 +9,50 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-LONGEST_SECONDS = 600.0
+LONGEST_SECONDS = 900.0
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A figure and what it should be: at most `goal`, or at least, if `more_is_better`."""
+    """A figure and what it should be: at most `goal`, or at least, if `more_is_better`.
+
+    `what` says it to people. A row without a goal is there to understand the others by. The plot
+    has those that are shares of somebody else's time.
+    """
 
     name: str
+    what: str
     value: float
-    goal: float
+    goal: float | None
     more_is_better: bool = False
+    is_share_of_time: bool = False
 
     @property
-    def is_met(self) -> bool:
-        """Whether the goal was reached."""
-        return self.value >= self.goal if self.more_is_better else self.value <= self.goal
+    def verdict(self) -> str:
+        """Tell whether the goal was reached: met, short, or none if there is no goal."""
+        if self.goal is None:
+            return "none"
+        is_met = self.value >= self.goal if self.more_is_better else self.value <= self.goal
+        return "met" if is_met else "short"
+
+    @property
+    def wanted(self) -> str:
+        """Write the goal."""
+        relation = ">=" if self.more_is_better else "<="
+        return "none" if self.goal is None else f"{relation}{self.goal:g}"
 
     def __str__(self) -> str:
         """Write the line for programs."""
-        relation = ">=" if self.more_is_better else "<="
-        met = "met" if self.is_met else "short"
-        return f"BENCH name={self.name} value={self.value:.4g} goal={relation}{self.goal:g} {met}"
+        figure = f"value={self.value:.4g} goal={self.wanted}"
+        return f"BENCH name={self.name} {figure} {self.verdict}"
 
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What a command took: seconds on the clock, and of all processors."""
+    """What something took: seconds on the clock, and of all processors."""
 
     wall_seconds: float
-    cpu_seconds: float
+    cpu_seconds: float = 0.0
 
 
 def cost(command: Sequence[str]) -> Cost:
@@ -64,7 +78,22 @@ def alternate(rounds: int, *actions: Callable[[], Cost]) -> list[list[Cost]]:
     return [list(costs) for costs in zip(*turns, strict=True)]
 
 
+def wall(one: Cost) -> float:
+    """Look at the clock."""
+    return one.wall_seconds
+
+
+def cpu(one: Cost) -> float:
+    """Look at the processors."""
+    return one.cpu_seconds
+
+
 def ratio(ours: Sequence[Cost], theirs: Sequence[Cost], what: Callable[[Cost], float]) -> float:
     """Divide round by round, and take the median."""
     pairs = zip(ours, theirs, strict=True)
     return statistics.median(what(one) / what(other) for one, other in pairs)
+
+
+def p99(values: Sequence[float]) -> float:
+    """Tell the value that 99 of 100 do not exceed: the nearest rank, so always one that was."""
+    return sorted(values)[-(-99 * len(values) // 100) - 1]

@@ -1,0 +1,61 @@
+"""What is converted: videos that cost little to make, however long and large they are."""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+
+from converter_sounds import Clip
+from media import make, make_large_video
+
+from .contestants import program
+
+PICTURE = ("-f", "lavfi", "-i", "testsrc2=size=640x360:rate=25")
+AAC = ("-c:a", "aac", "-b:a", "160k")
+FASTSTART = ("-movflags", "+faststart")
+NOISE_SECONDS = 10.0
+LOOP_SECONDS = 60.0
+RATE_HZ = 44_100
+
+
+def film(directory: Path, seconds: float) -> Path:
+    """Make an MP4 of music and a moving picture, index first."""
+    target = directory / f"film-{seconds:.0f}.mp4"
+    if not target.exists():
+        music = Clip("music", 1, seconds, RATE_HZ, 2).write(program(), directory / "music.wav")
+        picture = ("-c:v", "mpeg4", "-q:v", "8", "-shortest")
+        make(target, *PICTURE, "-i", str(music), *picture, *AAC, *FASTSTART)
+        music.unlink()
+    return target
+
+
+def large_film(directory: Path, seconds: float, megabytes: int, *, index_first: bool) -> Path:
+    """Make an MP4 whose picture is noise of that size: a little of it again and again."""
+    part = make_large_video(
+        directory / "noise.mp4",
+        seconds=NOISE_SECONDS,
+        megabytes=max(1, int(megabytes * NOISE_SECONDS / seconds)),
+    )
+    sound = film(directory, seconds)
+    target = directory / f"large-{'first' if index_first else 'last'}.mp4"
+    noise = ("-stream_loop", "-1", "-i", str(part), "-i", str(sound))
+    flags = FASTSTART if index_first else ()
+    copied = ("-map", "0:v", "-map", "1:a", "-c", "copy", "-t", str(seconds))
+    return make(target, *noise, *copied, *flags)
+
+
+def endless_film(directory: Path, seconds: float) -> Path:
+    """Make an MP4 of many hours out of one minute, which is copied again and again."""
+    minute = film(directory, LOOP_SECONDS)
+    target = directory / f"endless-{seconds:.0f}.mp4"
+    times = str(max(0, round(seconds / LOOP_SECONDS) - 1))
+    return make(target, "-stream_loop", times, "-i", str(minute), "-c", "copy", *FASTSTART)
+
+
+def make_different(video: Path, number: int) -> None:
+    """Make other bytes of an MP4 with the same content: a `free` box at its end (ISO 14496-12).
+
+    So that no store can answer it with what it made before.
+    """
+    with video.open("ab") as file:
+        file.write(struct.pack(">I4sQ", 16, b"free", number))
