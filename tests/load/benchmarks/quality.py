@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from converter_sounds import Clip
@@ -20,41 +20,50 @@ KINDS = ("music", "speech", "noise", "transients", "pauses", "loud")
 SECONDS = 10.0
 RATE_HZ = 48_000  # ViSQOL's audio mode knows no other
 CHUNKS = 4
-SEEDS = 2
 GOAL = -0.02
+JUDGES = 2
 
 
 def quality(directory: Path, size: Size) -> Iterator[Row]:
     """Compare both with the clip; the engine cuts it, as it would not do with one so short."""
-    ears = Ears()
+    kinds = KINDS[: size.kinds]
+    pairs = [pair for kind in kinds for pair in _heard(directory, kind)]
+    scores = judge(pairs)
     differences = []
-    for kind in KINDS:
-        for seed in range(min(size.seeds, SEEDS)):
-            clip = Clip(kind, seed, SECONDS, RATE_HZ, 2).write(program(), directory / "clip.wav")
-            ours, theirs = directory / "ours.mp3", directory / "theirs.mp3"
-            _convert(clip, ours)
-            contestants.ffmpeg(clip, theirs)
-            scores = [ears.judge(clip, _decoded(mp3)) for mp3 in (ours, theirs)]
-            print(f"# {kind} {seed}: engine {scores[0]:.3f}, LAME {scores[1]:.3f}", flush=True)
-            differences.append(scores[0] - scores[1])
-    yield Row("quality_clips", "clips of 10 s, engine and LAME heard", len(differences), None)
+    for kind, ours, theirs in zip(kinds, scores[::2], scores[1::2], strict=True):
+        print(f"# {kind}: engine {ours:.3f}, LAME {theirs:.3f}", flush=True)
+        differences.append(ours - theirs)
+    yield Row("quality_clips", "clips of 10 s, engine and LAME judged", len(differences), None)
     what = "ViSQOL (MOS-LQO), engine less single-pass LAME, the worst clip"
     yield Row("quality_worst", what, min(differences), GOAL, more_is_better=True)
 
 
-class Ears:
-    """ViSQOL in its mode for any audio."""
+def judge(pairs: Sequence[tuple[Path, Path]]) -> list[float]:
+    """Give how much like the first of a pair the second sounds: a mean opinion score, 1 to 5.
 
-    def __init__(self) -> None:
-        # Only `make bench` installs it.
-        from visqol.api import VisqolApi  # noqa: PLC0415 - as above
+    ViSQOL in its mode for any audio. Raises what it raised for the first pair that it cannot judge.
+    """
+    # Only `make bench` installs it.
+    from visqol.api import VisqolApi  # noqa: PLC0415 - as above
 
-        self._api = VisqolApi()
-        self._api.create(mode="audio")
+    visqol = VisqolApi()
+    visqol.create(mode="audio")
+    named = [(str(reference), str(degraded)) for reference, degraded in pairs]
+    scores = []
+    for result in visqol.measure_batch(named, max_workers=JUDGES):
+        if isinstance(result, Exception):
+            raise result
+        scores.append(float(result.moslqo))
+    return scores
 
-    def judge(self, reference: Path, degraded: Path) -> float:
-        """Give a mean opinion score, 1 to 5, for how much like the reference it sounds."""
-        return float(self._api.measure(str(reference), str(degraded)).moslqo)
+
+def _heard(directory: Path, kind: str) -> list[tuple[Path, Path]]:
+    """Make a clip, and give it with what both make of it, decoded."""
+    clip = Clip(kind, 1, SECONDS, RATE_HZ, 2).write(program(), directory / f"{kind}.wav")
+    ours, theirs = directory / f"{kind}-ours.mp3", directory / f"{kind}-theirs.mp3"
+    _convert(clip, ours)
+    contestants.ffmpeg(clip, theirs)
+    return [(clip, _decoded(ours)), (clip, _decoded(theirs))]
 
 
 def _convert(clip: Path, target: Path) -> None:

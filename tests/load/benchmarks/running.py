@@ -16,7 +16,9 @@ from .processes import Spent, spent
 
 SERVICES = ("auth", "gateway", "converter", "notifier")
 CALL_SECONDS = 600.0
-QUIET_SHARE, QUIET_SECONDS, PATIENCE_SECONDS = 0.05, 1.0, 60.0
+PATIENCE_SECONDS = 60.0
+# An idle stack takes a tenth of a processor: brokers and clients ask one another for news.
+QUIET_SHARE, QUIET_SECONDS = 0.2, 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,7 @@ class Running:
         self._account = caller.register()
         states = stack.states()
         self.pids = {part: states[part].pid for part in states}
+        self.login()
 
     def login(self) -> None:
         """Get a new token; they do not live long."""

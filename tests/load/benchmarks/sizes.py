@@ -15,6 +15,7 @@ class Size:
     large_megabytes: int
     longest_seconds: float
     seeds: int
+    kinds: int
     small_jobs: int
     machine_seconds: float
 
@@ -26,7 +27,8 @@ FULL = Size(
     large_megabytes=300,
     longest_seconds=36_000.0,
     seeds=6,
-    small_jobs=120,
+    kinds=6,
+    small_jobs=100,
     machine_seconds=300.0,
 )
 QUICK = Size(
@@ -36,6 +38,7 @@ QUICK = Size(
     large_megabytes=20,
     longest_seconds=600.0,
     seeds=1,
+    kinds=1,
     small_jobs=4,
     machine_seconds=20.0,
 )

@@ -6,14 +6,14 @@ import struct
 from pathlib import Path
 
 from converter_sounds import Clip
-from media import make, make_large_video
+from media import make
 
 from .contestants import program
 
 PICTURE = ("-f", "lavfi", "-i", "testsrc2=size=640x360:rate=25")
 AAC = ("-c:a", "aac", "-b:a", "160k")
 FASTSTART = ("-movflags", "+faststart")
-NOISE_SECONDS = 10.0
+FRAMES_A_SECOND, LINE_PIXELS, PIXEL_BYTES = 25, 160, 3
 LOOP_SECONDS = 60.0
 RATE_HZ = 44_100
 
@@ -30,18 +30,14 @@ def film(directory: Path, seconds: float) -> Path:
 
 
 def large_film(directory: Path, seconds: float, megabytes: int, *, index_first: bool) -> Path:
-    """Make an MP4 whose picture is noise of that size: a little of it again and again."""
-    part = make_large_video(
-        directory / "noise.mp4",
-        seconds=NOISE_SECONDS,
-        megabytes=max(1, int(megabytes * NOISE_SECONDS / seconds)),
-    )
+    """Make a MOV of that size: the music, and a picture of random bytes that nobody encodes."""
     sound = film(directory, seconds)
-    target = directory / f"large-{'first' if index_first else 'last'}.mp4"
-    noise = ("-stream_loop", "-1", "-i", str(part), "-i", str(sound))
-    flags = FASTSTART if index_first else ()
+    target = directory / f"large-{'first' if index_first else 'last'}.mov"
+    lines = round(megabytes * 1e6 / (seconds * FRAMES_A_SECOND * LINE_PIXELS * PIXEL_BYTES))
+    raw = ("-f", "rawvideo", "-pix_fmt", "rgb24", "-video_size", f"{LINE_PIXELS}x{max(1, lines)}")
+    noise = (*raw, "-framerate", str(FRAMES_A_SECOND), "-i", "/dev/urandom")
     copied = ("-map", "0:v", "-map", "1:a", "-c", "copy", "-t", str(seconds))
-    return make(target, *noise, *copied, *flags)
+    return make(target, *noise, "-i", str(sound), *copied, *(FASTSTART if index_first else ()))
 
 
 def endless_film(directory: Path, seconds: float) -> Path:
