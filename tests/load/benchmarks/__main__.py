@@ -53,10 +53,13 @@ def main() -> int:
     parser.add_argument("--only", choices=[*BENCHMARKS], help="one of them; default: all")
     parser.add_argument("--quick", action="store_true", help="toy sizes, to try the benchmarks")
     given = parser.parse_args()
+    is_whole = not given.only and not given.quick
+    if is_whole:  # sooner than after half an hour
+        report.require_place(report.DOCS)
     measured = conditions()
     print(f"# {measured}", flush=True)
     rows, took = measure([given.only] if given.only else [*BENCHMARKS], _size(quick=given.quick))
-    if not given.only and not given.quick:
+    if is_whole:
         report.write(report.DOCS, rows, measured, took)
     return 1 if any(row.verdict == "short" for row in rows) else 0
 

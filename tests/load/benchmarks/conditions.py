@@ -27,9 +27,7 @@ class Conditions:
 
     def __str__(self) -> str:
         """Say it in one line."""
-        return (
-            f"{self.date}, {self.processor}, load {self.load:.1f} at the start; {self.versions}"
-        )
+        return f"{self.date}, {self.processor}, load {self.load:.1f} at the start; {self.versions}"
 
 
 def conditions() -> Conditions:

@@ -9,12 +9,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from .processes import looking, memory_bytes
-from .rows import LONGEST_SECONDS, Row
+from .rows import Row
 from .sizes import Size
 from .sources import LOOP_SECONDS, endless_film
 
 ROOT = Path(__file__).parents[3]
 LOOK_SECONDS = 0.02
+LONGEST_SECONDS = 3600.0
 RATIO_GOAL, MEGABYTES_GOAL = 1.1, 150.0
 
 

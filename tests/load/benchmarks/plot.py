@@ -32,6 +32,7 @@ STYLE = (
     f"@media (prefers-color-scheme: dark) {{{COLOURS.substitute(DARK)}}}"
 )
 TITLE = "Time, as a share of what it is compared with: shorter is better"
+KIND = 'role="img" aria-labelledby="title"'
 LEGEND = "The upright line on each bar is its goal."
 
 
@@ -43,8 +44,7 @@ def plot(rows: Sequence[Row]) -> str:
     scale = (WIDTH - LEFT - RIGHT) / longest
     return "\n".join(
         [
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" '
-            f'width="{WIDTH}" height="{height}" role="img" aria-labelledby="title">',
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" {KIND}>',
             f'<title id="title">{TITLE}</title>',
             f"<style>{STYLE}</style>",
             f'<rect class="page" x=".5" y=".5" width="{WIDTH - 1}" height="{height - 1}" rx="12"/>',

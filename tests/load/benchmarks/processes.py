@@ -54,7 +54,7 @@ def memory_bytes(pid: int) -> int:
     """
     family = [pid, *descendants(pid)]
     files = {inode: size for each in family for inode, size in _memory_files(each)}
-    # A child that has not become its program yet has its parent's memory (vfork), not as much again.
+    # A child that has not become its program yet has its parent's memory (vfork), no second one.
     owners = {_stack_address(each): each for each in family}
     return sum(map(_pss_bytes, owners.values())) + sum(files.values())
 

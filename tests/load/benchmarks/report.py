@@ -18,9 +18,12 @@ class NoPlace(Exception):
     """The page lacks the marks, so there is nowhere to write."""
 
 
-def write(
-    docs: Path, rows: Sequence[Row], measured: Conditions, took: Mapping[str, float]
-) -> None:
+def require_place(docs: Path) -> None:
+    """Raise `NoPlace` if nothing can be written."""
+    between_marks((docs / PAGE).read_text(encoding="utf-8"), "")
+
+
+def write(docs: Path, rows: Sequence[Row], measured: Conditions, took: Mapping[str, float]) -> None:
     """Replace the figures and the plot; what is around them stays. Raises `NoPlace`."""
     page = docs / PAGE
     # First what can fail.
@@ -57,6 +60,8 @@ def figures(rows: Sequence[Row], measured: Conditions, took: Mapping[str, float]
 
 
 def _line(row: Row) -> str:
-    goal = "" if row.goal is None else row.wanted.replace("<=", "at most ").replace(">=", "at least ")
+    goal = (
+        "" if row.goal is None else row.wanted.replace("<=", "at most ").replace(">=", "at least ")
+    )
     verdict = {"met": "met", "short": "**short**", "none": ""}[row.verdict]
     return f"| {row.what} | {row.value:.4g} | {goal} | {verdict} | `{row.name}` |"

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from rest_client import RestClient, pieces_of
 
@@ -93,7 +94,11 @@ class Running:
 
 @contextmanager
 def running(directory: Path) -> Iterator[Running]:
-    """Run the embedded stack for a block."""
-    with Stack(directory / "stack") as stack, RestClient(stack.url) as caller:
+    """Run the embedded stack for a block; nothing of it stays on the disk."""
+    with (
+        TemporaryDirectory(dir=directory) as place,
+        Stack(Path(place)) as stack,
+        RestClient(stack.url) as caller,
+    ):
         caller.http.timeout = CALL_SECONDS
         yield Running(stack, caller)

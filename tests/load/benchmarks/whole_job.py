@@ -20,10 +20,11 @@ def whole_job(directory: Path, size: Size) -> Iterator[Row]:
         video = large_film(
             directory, size.long_seconds, size.large_megabytes, index_first=name == "faststart"
         )
-        # A stack of its own: its store does not give the disk back.
-        with running(directory / name) as stack:
+        # A stack of its own: the store gives the disk back when it goes.
+        with running(directory) as stack:
             job = Job(stack, video, directory / "theirs.mp3")
             ffmpeg, ours = alternate(size.rounds, job.ffmpeg, job.tonearm)
+        video.unlink()
         what = (
             f"10 min MP4 of {size.large_megabytes} MB, {name.replace('_', ' ')}: "
             "last byte to SUCCEEDED, as a share of ffmpeg's time"
