@@ -11,6 +11,7 @@ run writes docs/performance.md. `--quick` has toy sizes: its figures mean nothin
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import tempfile
 import time
@@ -53,6 +54,8 @@ def main() -> int:
     parser.add_argument("--only", choices=[*BENCHMARKS], help="one of them; default: all")
     parser.add_argument("--quick", action="store_true", help="toy sizes, to try the benchmarks")
     given = parser.parse_args()
+    # A stack that runs is ended, and its files are removed, on the way out.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     is_whole = not given.only and not given.quick
     if is_whole:  # sooner than after half an hour
         report.require_place(report.DOCS)

@@ -10,7 +10,7 @@ from media import make
 
 from .contestants import program
 
-PICTURE = ("-f", "lavfi", "-i", "testsrc2=size=640x360:rate=25")
+MIDDLE, SMALL = "640x360", "128x72"
 AAC = ("-c:a", "aac", "-b:a", "160k")
 FASTSTART = ("-movflags", "+faststart")
 FRAMES_A_SECOND, LINE_PIXELS, PIXEL_BYTES = 25, 160, 3
@@ -18,13 +18,14 @@ LOOP_SECONDS = 60.0
 RATE_HZ = 44_100
 
 
-def film(directory: Path, seconds: float) -> Path:
+def film(directory: Path, seconds: float, picture_size: str = MIDDLE) -> Path:
     """Make an MP4 of music and a moving picture, index first."""
     target = directory / f"film-{seconds:.0f}.mp4"
     if not target.exists():
         music = Clip("music", 1, seconds, RATE_HZ, 2).write(program(), directory / "music.wav")
-        picture = ("-c:v", "mpeg4", "-q:v", "8", "-shortest")
-        make(target, *PICTURE, "-i", str(music), *picture, *AAC, *FASTSTART)
+        picture = ("-f", "lavfi", "-i", f"testsrc2=size={picture_size}:rate={FRAMES_A_SECOND}")
+        encoded = ("-c:v", "mpeg4", "-q:v", "8", *AAC, "-shortest")
+        make(target, *picture, "-i", str(music), *encoded, *FASTSTART)
         music.unlink()
     return target
 
@@ -41,8 +42,11 @@ def large_film(directory: Path, seconds: float, megabytes: int, *, index_first: 
 
 
 def endless_film(directory: Path, seconds: float) -> Path:
-    """Make an MP4 of many hours out of one minute, which is copied again and again."""
-    minute = film(directory, LOOP_SECONDS)
+    """Make an MP4 of many hours out of one minute, which is copied again and again.
+
+    Its picture is small, but has as many packets as any.
+    """
+    minute = film(directory, LOOP_SECONDS, SMALL)
     target = directory / f"endless-{seconds:.0f}.mp4"
     times = str(max(0, round(seconds / LOOP_SECONDS) - 1))
     return make(target, "-stream_loop", times, "-i", str(minute), "-c", "copy", *FASTSTART)
