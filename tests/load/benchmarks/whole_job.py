@@ -26,7 +26,7 @@ def whole_job(directory: Path, size: Size) -> Iterator[Row]:
             ffmpeg, ours = alternate(size.rounds, job.ffmpeg, job.tonearm)
         video.unlink()
         what = (
-            f"10 min MP4 of {size.large_megabytes} MB, {name.replace('_', ' ')}: "
+            f"10 min MOV of {size.large_megabytes} MB, {name.replace('_', ' ')}: "
             "last byte to SUCCEEDED, as a share of ffmpeg's time"
         )
         value = ratio(ours, ffmpeg, wall)
