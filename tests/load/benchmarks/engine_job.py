@@ -12,8 +12,10 @@ import tempfile
 from pathlib import Path
 
 from converter_service.adapters.cage.choice import choose_cage, trial_in
-from converter_service.adapters.ffmpeg import FfmpegEngine, Patience
+from converter_service.adapters.engine_patience import Patience
+from converter_service.adapters.ffmpeg import FfmpegEngine
 from converter_service.adapters.scratch import ScratchWorkshop
+from converter_service.domain import Options, Recipe
 
 from .contestants import WORKERS, program
 
@@ -25,12 +27,9 @@ async def main(source: Path, scratch: Path) -> None:
     engine = FfmpegEngine(program(), Patience(), cage, encoders=WORKERS)
     async with workshop.open() as place:
         shutil.copyfile(source, place.video)
-        audio = await engine.inspect(place.video)
-        seconds = audio.expected_seconds
-        await engine.encode(
-            place.video, place.audio, bitrate_kbps=0, seconds=seconds, progress=lambda _: None
-        )
-        await engine.decode(place.audio, seconds=seconds)
+        recipe = Recipe.of(Options(), await engine.inspect(place.video))
+        await engine.encode(place.video, place.audio, recipe, lambda _: None)
+        await engine.decode(place.audio, recipe)
 
 
 if __name__ == "__main__":
