@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import shutil
 import uuid
 from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
@@ -571,7 +572,10 @@ class FakeWorkshop:
         names = (f"{name}-{self.opened}" for name in ("video", "audio", "chunks"))
         place = Workplace(*(self._root / name for name in names))
         await asyncio.to_thread(place.chunks.mkdir)
-        yield place
+        try:
+            yield place
+        finally:
+            await asyncio.to_thread(shutil.rmtree, place.chunks)
 
     def require_space(self, wanted_bytes: int = 0) -> None:
         self.wanted_bytes.append(wanted_bytes)
