@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from pymongo.errors import (
     AutoReconnect,
@@ -53,3 +55,42 @@ def test_what_is_the_servers_own_fault_may_pass(number: int) -> None:
 @pytest.mark.parametrize("number", range(len(LASTING)))
 def test_what_would_fail_again_stays_what_it_is(number: int) -> None:
     assert met_with(LASTING[number]) is LASTING[number]
+
+
+@pytest.mark.parametrize("ending", [AutoReconnect("operation cancelled"), None])
+async def test_a_cancellation_that_the_driver_swallows_counts_all_the_same(
+    ending: Exception | None,
+) -> None:
+    async def call() -> None:
+        with outages():
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                if ending is not None:
+                    raise ending from None
+
+    task = asyncio.create_task(call())
+    await asyncio.sleep(0)
+
+    task.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+async def test_what_is_done_after_a_cancellation_is_not_cancelled_by_it() -> None:
+    async def call() -> str:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            with outages():
+                await asyncio.sleep(0)
+            return "cleaned up"
+        raise AssertionError
+
+    task = asyncio.create_task(call())
+    await asyncio.sleep(0)
+
+    task.cancel()
+
+    assert await task == "cleaned up"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -66,16 +67,34 @@ def outages() -> Iterator[None]:
 
     A file that is missing, a key that is taken, a document that is too large: trying those again
     would change nothing.
+
+    Raises `CancelledError` if the task was cancelled meanwhile: the driver takes that for a broken
+    connection, raises `AutoReconnect` or tries again, and whoever waits for the task's end would
+    wait for good.
     """
+    before = _cancellations()
     try:
         yield
     except PyMongoError as error:
+        if _cancellations() > before:
+            raise asyncio.CancelledError from error
         if OUT_OF_DISK_SPACE in error_codes(error):
             raise StorageFull(f"mongodb: {type(error).__name__}: no space left") from error
         if not _may_pass(error):
             raise
         message = f"mongodb: {error!r}"
         raise Outage(message) from error
+    if _cancellations() > before:
+        raise asyncio.CancelledError
+
+
+def _cancellations() -> int:
+    """Count how often the task that runs was asked to end."""
+    try:
+        task = asyncio.current_task()
+    except RuntimeError:  # no event loop, no task
+        return 0
+    return task.cancelling() if task else 0
 
 
 def error_codes(error: PyMongoError) -> frozenset[int]:

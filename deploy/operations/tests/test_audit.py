@@ -98,6 +98,7 @@ async def lose_workers(world: World) -> None:
     # What held a lease is over; the one that waits is alone, and nobody works.
     await world.stores.conversions.delete_one({"_id": name_of("running")})
     await world.stores.claims.delete_one({"_id": name_of("running")})
+    await world.stores.checkpoints.delete_many({})
     await world.stores.ledger.delete_one({"_id": name_of("running video")})
     await world.remove_file(world.stores.videos, "running video")
     await world.remove_file(world.stores.audio, "running audio")

@@ -32,6 +32,7 @@ from converter_service.domain import (
     Track,
     VideoLost,
     Waveform,
+    WorkId,
 )
 from converter_service.ports import Checkpoints, Progress, Workplace
 from gateway_service.domain import VideoId
@@ -353,6 +354,26 @@ class Trouble:
     def videos(self) -> list[bytes]:
         """List what engines work on; an engine dies with its process."""
         return [video for process, video in self.running.values() if process and process.is_alive]
+
+
+class NoCheckpoints:
+    """A `CheckpointStore` that has nothing to do: the engine here makes no chunks."""
+
+    async def keep(
+        self, conversion_id: ConversionId, work: WorkId, number: int, chunk: Path
+    ) -> None:
+        """Keep nothing."""
+
+    async def fetch(self, conversion_id: ConversionId, work: WorkId, directory: Path) -> int:  # noqa: ARG002 - the port has it
+        """Have nothing."""
+        return 0
+
+    async def remove(self, conversion_id: ConversionId) -> None:
+        """Remove nothing."""
+
+    async def sweep(self, older_than_seconds: float) -> int:  # noqa: ARG002 - the port has it
+        """Find nothing."""
+        return 0
 
 
 class SimulatedEngine:

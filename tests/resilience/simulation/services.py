@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, cast
 
-from converter_fakes import InMemoryCheckpointStore
-
 import converter_service.wire
 import converter_service.worker
 import gateway_service.wire
@@ -73,6 +71,7 @@ from .media import (
     Disk,
     GatewayAudio,
     GatewayVideos,
+    NoCheckpoints,
     SimulatedEngine,
 )
 
@@ -234,7 +233,7 @@ class Converter:
         videos = ConverterVideos(world.videos, world.network, VIDEOS)
         audio = ConverterAudio(world.audio, world.network, AUDIO)
         videos.disk = audio.disk = self.disk
-        checkpoints = InMemoryCheckpointStore(clock)  # the engine here makes no chunks
+        checkpoints = NoCheckpoints()
         suspicion = Suspicion(clock)
         equipment = Equipment(
             clock=clock,

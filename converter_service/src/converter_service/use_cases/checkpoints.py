@@ -15,6 +15,8 @@ from tonearm_chassis.logs import get_log
 
 log = get_log(__name__)
 
+LEAVE_SECONDS = 1.0
+
 
 class KeepChunks:
     """Lends a conversion what earlier attempts at it encoded, and keeps what it adds."""
@@ -34,7 +36,8 @@ class KeepChunks:
             yield Checkpoints(directory, lambda number, chunk: made.put_nowait((number, chunk)))
         finally:
             keeping.cancel()
-            await asyncio.wait({keeping})
+            # A store that hangs must hold nothing up; what is left of the task ends by itself.
+            await asyncio.wait({keeping}, timeout=LEAVE_SECONDS)
 
     async def forget(self, conversion_id: ConversionId) -> None:
         """Delete what nobody will go on from; what an outage leaves is swept."""
