@@ -43,7 +43,7 @@ async def test_an_empty_store_has_no_findings(world: World) -> None:
     for name in ("conversions", "videos"):
         await world.stores.gateway[name].delete_many({})
     notices = (world.stores.deliveries, world.stores.webhook_deliveries)
-    for collection in (world.stores.claims, *notices):
+    for collection in (world.stores.claims, world.stores.checkpoints, *notices):
         await collection.delete_many({})
     for bucket in (world.stores.videos, world.stores.audio):
         await bucket["fs.files"].delete_many({})
