@@ -12,6 +12,7 @@ from dataclasses import dataclass
 UTF_8, LATIN_1 = b"\x03", b"\x00"
 FRONT_COVER = b"\x03"
 NO_LANGUAGE = b"XXX"
+"""What a frame says whose language nobody knows (ID3v2.4.0 structure, section 4)."""
 NO_OFFSET = 0xFFFFFFFF
 """Times count, and not places in the file."""
 ORDERED_TOP_LEVEL = 3
